@@ -1,1 +1,1 @@
-"""rollcast/config"""
+"""The project that Rollcast ships: settings, URLs, ASGI application, start-up. Wiring only."""

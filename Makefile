@@ -1,0 +1,61 @@
+# Rollcast: every task has one word here, and CI says the same words.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+ARGS ?=
+# Catalogues are compiled by the build hook, so an edited .po means one more (fast) install.
+CATALOGUES := $(shell find src -name '*.po')
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check fix shots lock clean
+
+help:  ## list the tasks
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: $(VENV)/.run  ## console + a fleet of real SSH servers on loopback; ARGS="--hosts 200 --speed 2"
+	@$(BIN)/rollcast demo --home .demo $(ARGS)
+
+test: check  ## check, then every test; ALLOW_MISSING=1 where system packages cannot be installed
+	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+check: $(VENV)/.dev  ## format, lint, types, import contracts, migrations, translations, links
+	@.ci/system-packages
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
+	$(BIN)/python -m pytest -q tests/meta
+
+fix: $(VENV)/.dev  ## format and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+shots: $(VENV)/.dev  ## screenshots of every page into .shots/ (both languages, widths and themes)
+	$(BIN)/python -m tests.browser.shots $(ARGS)
+
+lock: $(VENV)/.dev  ## write the lock files anew from pyproject.toml (needs uv on PATH)
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q pyproject.toml --group build -o requirements.lock
+	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q pyproject.toml --group dev -o requirements-dev.lock
+
+clean:  ## remove what the tasks made, but not .demo/
+	rm -rf $(VENV) .shots .mypy_cache .ruff_cache .import_linter_cache
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Rollcast needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Type:  make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || { echo "Python's venv is missing. Type:  sudo apt-get install -y python3-venv"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml $(CATALOGUES) | $(BIN)/python
+	@echo "Setting up .venv (once)…"
+	@$(PIP) --require-hashes -r requirements.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml $(CATALOGUES) | $(BIN)/python
+	@echo "Setting up .venv with the development tools (once)…"
+	@$(PIP) --require-hashes -r requirements-dev.lock
+	@$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@ $(VENV)/.run
