@@ -1,8 +1,8 @@
 """The demo fleet as a process: `python -m rollcast.demo.fleet --folder F --hosts N --speed X --ports-from P`.
 
 Starts one SSH server per host, writes the inventory, says `{"ready": …}` on stdout and runs until SIGTERM,
-SIGINT or, with `--lifeline`, the end of its stdin (its parent is gone). Its end is a power cut: whatever still
-runs on the hosts is ended. What a killed fleet left behind is ended at the next start.
+SIGINT or, with `--lifeline`, the end of its stdin (its parent is gone). Its end is a power cut: whatever
+still runs on the hosts is ended. What a killed fleet left behind is ended at the next start.
 """
 
 from __future__ import annotations

@@ -68,7 +68,7 @@ def fleet_hosts(folder: Path, count: int) -> list[DemoHost]:
 
 
 def ill_hosts(hosts: Sequence[DemoHost]) -> set[str]:
-    """The names of the two hosts whose first health check fails, towards the end of the fleet's name order."""
+    """The two hosts whose first health check fails, by name, towards the end of the name order."""
     names = sorted(host.name for host in hosts)
     return {names[len(names) * 3 // 5], names[len(names) * 17 // 20]} if names else set()
 
