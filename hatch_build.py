@@ -1,4 +1,4 @@
-"""Build hook: compiles every .po under src/ to .mo, so that a wheel and an editable install both speak Chinese.
+"""Build hook: compiles every .po under src/ to .mo, so that a wheel and an editable install speak Chinese.
 
 Babel does it, so nobody who installs Rollcast needs GNU gettext.
 """

@@ -13,7 +13,11 @@ NOT_RUN = "NOT RUN: "
 def _not_run(terminal: pytest.TerminalReporter) -> list[str]:
     reports = terminal.stats.get("skipped", [])
     return sorted(
-        {f"{str(report.longrepr[2]).split(NOT_RUN, 1)[1]}  ({report.nodeid.split('[')[0]})" for report in reports if NOT_RUN in str(report.longrepr)}
+        {
+            f"{str(report.longrepr[2]).split(NOT_RUN, 1)[1]}  ({report.nodeid.split('[')[0]})"
+            for report in reports
+            if NOT_RUN in str(report.longrepr)
+        }
     )
 
 
@@ -34,5 +38,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> Genera
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
     """Fail a run that left tests out, unless that was allowed."""
     terminal = session.config.pluginmanager.get_plugin("terminalreporter")
-    if terminal is not None and exitstatus == 0 and _not_run(terminal) and os.environ.get("ALLOW_MISSING") != "1":
+    if (
+        terminal is not None
+        and exitstatus == 0
+        and _not_run(terminal)
+        and os.environ.get("ALLOW_MISSING") != "1"
+    ):
         session.exitstatus = 1

@@ -19,5 +19,11 @@ DATABASES["default"]["TEST"] = {"NAME": str(_HOME / f"test-{os.getpid()}.sqlite3
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 # Shrunk periods: tests wait on events, and a deadline that lapses lapses soon.
-ROLLCAST |= {"LEASE_BEAT_S": 0.1, "LEASE_TRUST_S": 1.0, "SWEEP_S": 0.1, "RECONNECT_FIRST_S": 0.05, "RECONNECT_MAX_S": 0.2}
+ROLLCAST |= {
+    "LEASE_BEAT_S": 0.1,
+    "LEASE_TRUST_S": 1.0,
+    "SWEEP_S": 0.1,
+    "RECONNECT_FIRST_S": 0.05,
+    "RECONNECT_MAX_S": 0.2,
+}
 LIVEFEED |= {"SAFETY_POLL_S": 0.1}

@@ -23,7 +23,9 @@ def eventually(condition: Callable[[], T], deadline_s: float = 10.0, what: str =
         if value:
             return value
         if time.monotonic() > until:
-            raise AssertionError(f"not within {deadline_s} s: {what or inspect.getsource(condition).strip()}; last: {value!r}")
+            raise AssertionError(
+                f"not within {deadline_s} s: {what or inspect.getsource(condition).strip()}; last: {value!r}"
+            )
         _NEVER_SET.wait(POLL_S)
 
 

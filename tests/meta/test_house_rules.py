@@ -66,7 +66,9 @@ def test_type_ignores_are_few_and_give_a_reason() -> None:
         if "type: ignore" in line and path != Path(__file__)
     ]
     assert len(ignores) < 10, ignores
-    assert [found for found in ignores if not re.search(r"type: ignore\[[a-z-]+(, ?[a-z-]+)*\]  # \S", found[1])] == []
+    assert [
+        found for found in ignores if not re.search(r"type: ignore\[[a-z-]+(, ?[a-z-]+)*\]  # \S", found[1])
+    ] == []
 
 
 def test_no_package_index_is_named() -> None:

@@ -1,7 +1,7 @@
 """The ASGI application: Django's pages and the live feed's socket on one port.
 
-Who may open a socket is decided here from the outside in: the exact `Origin`, Django's session cookie, Django's
-user. What a user may read is asked by livefeed at each subscription.
+Who may open a socket is decided here from the outside in: the exact `Origin`, Django's session cookie,
+Django's user. What a user may read is asked by livefeed at each subscription.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from livefeed.routing import websocket_urlpatterns  # noqa: E402  (needs the app
 application = ProtocolTypeRouter(
     {
         "http": pages,
-        "websocket": OriginValidator(
-            AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ORIGINS
-        ),
+        "websocket": OriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ORIGINS),
     }
 )

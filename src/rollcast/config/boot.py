@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 SETTINGS = "rollcast.config.settings"
+_REACHED_BY_LOOPBACK = {"127.0.0.1", "localhost", "0.0.0.0", "::"}  # noqa: S104 (compared with, not bound)
 
 
 def origins_of(host: str, port: int) -> list[str]:
@@ -22,13 +23,15 @@ def origins_of(host: str, port: int) -> list[str]:
     there the operator adds `ROLLCAST_ORIGINS`.
     """
     shown = f"[{host}]" if ":" in host else host
-    names = {shown, "127.0.0.1", "localhost"} if host in {"127.0.0.1", "localhost", "0.0.0.0", "::"} else {shown}  # noqa: S104
+    names = {shown, "127.0.0.1", "localhost"} if host in _REACHED_BY_LOOPBACK else {shown}
     named = [origin for origin in os.environ.get("ROLLCAST_ORIGINS", "").split(",") if origin]
     return sorted(f"http://{name}:{port}" for name in names) + named
 
 
-def configure(home: Path, *, origins: Sequence[str] = (), cookie: str = "rollcast", log_level: str = "WARNING") -> None:
-    """Create `home` where it is missing (mode 700), set the environment, set Django up, migrate, collect statics.
+def configure(
+    home: Path, *, origins: Sequence[str] = (), cookie: str = "rollcast", log_level: str = "WARNING"
+) -> None:
+    """Create `home` where it is missing (mode 700), set the environment, set Django up, and migrate.
 
     Raises OSError when `home` cannot be written.
     """

@@ -24,6 +24,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 TCP_USER_TIMEOUT_MS = 30_000  # unacknowledged bytes for this long: the peer is gone
 SEND_BUFFER_BYTES = 256 * 1024  # one full ack window of the feed protocol
+BACKLOG = 2048  # a whole company's browsers come back at once after a restart
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 30, 10, 3
 WS_MAX_BYTES = 64 * 1024  # the protocol refuses 16 KiB itself, with a close code of its own
 WS_PING_S, WS_PING_TIMEOUT_S = 20.0, 60.0  # proxies cut idle sockets at 60 s; slow phones answer late
@@ -35,7 +36,7 @@ class AddressInUse(OSError):
 
 
 def listening_socket(host: str, port: int) -> socket.socket:
-    """A bound TCP socket with our options; raises AddressInUse."""
+    """A listening TCP socket with our options; raises AddressInUse."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -51,6 +52,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
             listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)  # only now is the port ours: SO_REUSEADDR lets two sockets bind
     except OSError as error:
         listener.close()
         raise AddressInUse(
@@ -102,10 +104,14 @@ class Console:
         self._listener = listening_socket(self.host, self._wanted_port)
         return int(self._listener.getsockname()[1])
 
+    def close(self) -> None:
+        """Give the port back without having run."""
+        if self._listener is not None:
+            self._listener.close()
+            self._listener = None
+
     def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
         """Serve until SIGINT or SIGTERM. `rollcast.config.boot.configure` must have run."""
-        if self._listener is None:
-            self.bind()
         from rollcast.config.asgi import application
 
         config = uvicorn.Config(
@@ -121,8 +127,9 @@ class Console:
             server_header=False,
             log_config=None,
         )
-        server = _Server(config, on_ready)
+        if self._listener is None:
+            self.bind()
         try:
-            server.run(sockets=[listener for listener in (self._listener,) if listener])
+            _Server(config, on_ready).run(sockets=[self._listener] if self._listener else None)
         except KeyboardInterrupt:
             return  # uvicorn raises the signal again after its orderly shutdown

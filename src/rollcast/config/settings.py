@@ -13,7 +13,11 @@ from typing import Any
 HOME = Path(os.environ.get("ROLLCAST_HOME", Path.home() / ".local" / "share" / "rollcast"))
 SECRET_FILE = HOME / "secret_key"
 # Without the file only commands that sign nothing work: `rollcast.config.boot` creates it, mode 600.
-SECRET_KEY = SECRET_FILE.read_text().strip() if SECRET_FILE.is_file() else "no secret: run through rollcast.config.boot"
+SECRET_KEY = (
+    SECRET_FILE.read_text().strip()
+    if SECRET_FILE.is_file()
+    else "no secret: run through rollcast.config.boot"
+)
 
 DEBUG = False
 ORIGINS = [origin for origin in os.environ.get("ROLLCAST_ORIGINS", "").split(",") if origin]
