@@ -1,0 +1,77 @@
+"""`rollcast up`: the console, with a worker in the same process unless told otherwise."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Final
+
+from rollcast.cli.arguments import Commands, add_home, add_json
+from rollcast.cli.installation import cookie_of, forget_address, note_address
+from rollcast.cli.said import OK, print_json
+
+PORT: Final = 8420
+# A worker that ends gives its rollouts back; what it cannot give back in this time lapses by its lease.
+WORKER_END_S: Final = 10.0
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command."""
+    parser = commands.add_parser("up", help="start the console")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, default=PORT, help=f"port, 0 = a free one (default: {PORT})")
+    parser.add_argument(
+        "--no-worker", action="store_true", help="only the web; run `rollcast worker` beside it"
+    )
+    add_json(parser)
+    parser.add_argument("--lifeline", action="store_true", help="end when stdin ends")
+    add_home(parser)
+    parser.set_defaults(act=up)
+
+
+def up(given: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM."""
+    from rollcast.config.boot import collect_statics, configure, origins_of
+    from rollcast.config.launcher import Console
+
+    # After an orderly end uvicorn raises the signal once more; it must not end the process before the worker.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    home = given.home.resolve()
+    console = Console(given.host, given.port)
+    port = console.bind()
+    configure(home, origins=origins_of(given.host, port), cookie=cookie_of(home))
+    collect_statics()
+    if given.lifeline:
+        threading.Thread(target=_end_with_stdin, name="lifeline", daemon=True).start()
+    shown = f"[{given.host}]" if ":" in given.host else given.host
+    url = f"http://{shown}:{port}"
+    worker = None
+    if not given.no_worker:
+        from rollcast.worker.run import WorkerProcess
+
+        worker = WorkerProcess(f"up-{os.getpid()}").run_in_thread()
+    try:
+        console.run(lambda: _announce(home, url, as_json=given.json))
+    finally:
+        forget_address(home)
+        if worker is not None:
+            worker.stop(WORKER_END_S)
+    return OK
+
+
+def _announce(home: Path, url: str, *, as_json: bool) -> None:
+    note_address(home, url)
+    if as_json:
+        print_json({"url": url, "pid": os.getpid(), "home": str(home)})
+        return
+    print(f"Rollcast: {url}\nA sign-in link: rollcast sign-in --home {home}", flush=True)
+
+
+def _end_with_stdin() -> None:
+    while os.read(sys.stdin.fileno(), 1024):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)

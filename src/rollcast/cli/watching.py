@@ -1,0 +1,116 @@
+"""`rollout watch`: the feed in a terminal, by a cursor of its own, until the feed is closed."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rollcast.cli.said import FAILED, OK, print_json, shown
+
+# Reading a head costs a millisecond; a person does not see a delay below this.
+POLL_S: Final = 0.2
+_NEVER_SET: Final = threading.Event()
+
+
+def follow_feed(rollout_id: int, *, as_json: bool) -> int:
+    """Print everything from the rollout's beginning to its end; LookupError if there is none.
+
+    Exit code OK if it succeeded, FAILED otherwise.
+    """
+    from rollcast.rollouts.queries import rollout_page
+
+    page = rollout_page(rollout_id)
+    screen = Screen(
+        names={target["lane"]: target["name"] for target in page["targets"]},
+        steps=[step["name"] for step in page["steps"]],
+        colour=sys.stdout.isatty(),
+    )
+    for group in _groups(page["feed"]["key"]):
+        if as_json:
+            _print_group(group, screen.names)
+        else:
+            for line in screen.lines(group):
+                print(line, flush=True)
+    state = rollout_page(rollout_id)["rollout"]["state"]
+    if not as_json:
+        print(f"rollout {rollout_id} {state}")
+    return OK if state == "succeeded" else FAILED
+
+
+def _groups(key: str) -> Iterator[Any]:
+    """The feed's groups in order, waiting for more until the feed is closed and read to its head."""
+    import livefeed
+
+    after = 0
+    while True:
+        page = livefeed.read(key, after=after)
+        yield from page.groups
+        after = page.to
+        if after < page.head:
+            continue
+        if page.closed:
+            return
+        _NEVER_SET.wait(POLL_S)
+
+
+def _print_group(group: Any, names: dict[str, str]) -> None:
+    lane, kind, origin, at, first, items = group
+    for number, data in enumerate(items):
+        print_json(
+            {
+                "seq": first + number,
+                "at": at,
+                "host": names.get(lane),
+                "kind": kind,
+                "origin": origin,
+                "data": data,
+            }
+        )
+
+
+@dataclass
+class Screen:
+    """Turns events into lines of a terminal; pieces of a line wait for its end."""
+
+    names: dict[str, str]
+    steps: list[str]
+    colour: bool
+    _unfinished: dict[str, tuple[str | None, str]] = field(default_factory=dict)
+
+    def lines(self, group: Any) -> Iterator[str]:
+        """The finished lines of one group."""
+        lane, kind, origin, _at, _first, items = group
+        name = self.names.get(lane, lane)
+        for data in items:
+            if kind in ("line", "cont"):
+                yield from self._output(lane, name, kind, origin, data)
+            elif kind == "step.state" and data["state"] not in ("pending", "starting"):
+                yield f"{name} · {self._step(data['step'])} {data['state']}{_why(data)}"
+            elif kind == "target.state" and data["reason"]:
+                yield f"{name} · {data['state']}{_why(data)}"
+            elif kind == "rollout.state":
+                yield f"rollout · {data['state']}{_why(data)}"
+
+    def _output(self, lane: str, name: str, kind: str, origin: str | None, data: Any) -> Iterator[str]:
+        text = str(data["text"]) if isinstance(data, dict) else str(data)
+        of, begun = self._unfinished.pop(lane, (origin, ""))
+        if of != origin:
+            yield f"{name} | {shown(begun, colour=self.colour)}"
+            begun = ""
+        if kind == "cont":
+            self._unfinished[lane] = (origin, begun + text)
+        else:
+            yield f"{name} | {shown(begun + text, colour=self.colour)}"
+
+    def _step(self, index: int) -> str:
+        return f"{index + 1} {self.steps[index]}" if index < len(self.steps) else str(index + 1)
+
+
+def _why(data: dict[str, Any]) -> str:
+    code = data.get("exit_code")
+    parts = [f"exit {code}" if code else "", data.get("reason", "")]
+    said = ", ".join(part for part in parts if part)
+    return f" ({said})" if said else ""
