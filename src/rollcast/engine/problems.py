@@ -11,6 +11,8 @@ import dataclasses
 import difflib
 from collections.abc import Iterable, Mapping, Sequence
 
+from typing_extensions import override
+
 
 def gettext_noop(text: str) -> str:
     """Mark `text` for translation and return it unchanged."""
@@ -45,6 +47,7 @@ class Problem:
         line = None if self.line is None else f"line {self.line}"
         return ", ".join(part for part in (self.file, line, self.field) if part)
 
+    @override
     def __str__(self) -> str:
         sentence = f"{self.message} {self.cure_text}".strip()
         return f"{self.where}: {sentence}" if self.where else sentence

@@ -204,7 +204,7 @@ def _read_choices(
 
 
 def bind_parameters(recipe: Recipe, given: Mapping[str, object]) -> dict[str, str]:
-    """Each parameter's text: the given one, else its default, else empty; InputError (`parameters.<name>`)."""
+    """Each parameter's text: as given, else its default, else empty; InputError (`parameters.<name>`)."""
     known = {parameter.name: parameter for parameter in recipe.parameters}
     problems = [_unknown(name, list(known)) for name in given if name not in known]
     bound: dict[str, str] = {}

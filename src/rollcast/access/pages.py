@@ -1,0 +1,66 @@
+"""Signing in, by password or by a one-time link, and signing out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth import login
+from django.contrib.auth.views import LoginView, LogoutView
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render, resolve_url
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.http import require_http_methods
+from typing_extensions import override
+
+from rollcast.access import audit
+from rollcast.access.links import InvalidLink, redeem
+from rollcast.conf import option
+
+# The backend that a link signs in with: the link itself was the proof, the backend only loads the user later.
+BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+@method_decorator(never_cache, name="dispatch")
+class SignIn(LoginView):
+    """The password form, also for who is signed in already: somebody else may want to sign in."""
+
+    template_name = "access/sign_in.html"
+    redirect_authenticated_user = False
+
+    @override
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        """The form's context and the frame around it."""
+        return super().get_context_data(**kwargs) | {"base_template": option("BASE_TEMPLATE")}
+
+
+class SignOut(LogoutView):
+    """Sign out, by POST only, and go to the sign-in page."""
+
+    next_page = "access:sign_in"
+
+
+@sensitive_variables("token")
+@never_cache
+@require_http_methods(["GET", "POST"])
+def sign_in_by_link(request: HttpRequest, token: str) -> HttpResponse:
+    """GET shows a button and uses nothing up: mail scanners follow links. POST signs in, once."""
+    context = {"base_template": option("BASE_TEMPLATE")}
+    if request.method != "POST":
+        response = render(request, "access/sign_in_link.html", context)
+    else:
+        try:
+            user = redeem(token)
+        except InvalidLink:
+            response = render(request, "access/sign_in_link_invalid.html", context, status=410)
+        else:
+            login(request, user, backend=BACKEND)
+            audit.record(
+                f"user:{user.get_username()}", "user.signed_in", f"user/{user.get_username()}", {"by": "link"}
+            )
+            response = redirect(resolve_url(settings.LOGIN_REDIRECT_URL))
+    # The address holds the token: no other site may see it.
+    response["Referrer-Policy"] = "no-referrer"
+    return response
