@@ -75,10 +75,10 @@ def say_error(error: Exception) -> int:
         for problem in error.problems:
             say_problem(problem)
         return FAILED if _is_refusal(error) else BAD_INPUT
-    if isinstance(error, OSError | LookupError):
-        say(str(error))
-        return FAILED
-    raise error
+    if isinstance(error, KeyError | IndexError) or not isinstance(error, OSError | LookupError):
+        raise error
+    say(str(error))
+    return FAILED
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -1,0 +1,57 @@
+"""`rollcast demo`: console and fleet until Ctrl-C; the next start finds everything as it was."""
+
+from __future__ import annotations
+
+import getpass
+import select
+import signal
+from pathlib import Path
+from typing import Final
+
+from rollcast.demo.fleet import PORTS_FROM
+from rollcast.demo.stage import Stage, free_port, set_up
+
+USUAL_PORT: Final = 8420
+
+
+def run_demo(home: Path, *, hosts: int, speed: float, port: int | None) -> int:
+    """Run the demo in `home`; returns the exit code. Raises OSError when it cannot start."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    chosen = free_port(USUAL_PORT) if port is None else port
+    try:
+        with set_up(home, hosts=hosts, speed=speed, port=chosen, ports_from=PORTS_FROM, quiet=False) as stage:
+            _welcome(stage)
+            try:
+                return _until_one_ends(stage)
+            except KeyboardInterrupt:
+                signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not leave half
+                print("\nending: the console first, then the power of the fleet …", flush=True)
+    except KeyboardInterrupt:
+        return 1
+    return 0
+
+
+def _welcome(stage: Stage) -> None:
+    print(
+        f"""
+  Rollcast demo: {stage.url}
+
+  {stage.hosts} fake game servers, each with a real SSH server on this machine's loopback.
+  They run real shell commands as you ({getpass.getuser()}), in {stage.host_folders}.
+  The recipe “Update game server” is ready; in a new fleet two hosts fail their first health check.
+
+  Sign in, once, within 30 minutes:
+  {stage.sign_in_link()}
+  Another link: rollcast sign-in --home {stage.home}
+
+  Ctrl-C ends all of it, what runs on the hosts too. The next start finds everything as it was.
+""",
+        flush=True,
+    )
+
+
+def _until_one_ends(stage: Stage) -> int:
+    children = {child.pidfd: child for child in (stage.console, stage.fleet)}
+    ended, _, _ = select.select(list(children), [], [])
+    print(f"the {children[ended[0]].name} ended by itself", flush=True)
+    return 1
