@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.apps import AppConfig
+from typing_extensions import override
 
 
 class LivefeedConfig(AppConfig):
@@ -11,3 +12,7 @@ class LivefeedConfig(AppConfig):
     name = "livefeed"
     label = "livefeed"
     default_auto_field = "django.db.models.BigAutoField"
+
+    @override
+    def ready(self) -> None:
+        from livefeed import checks  # noqa: F401  (registers them)

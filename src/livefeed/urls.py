@@ -1,8 +1,10 @@
-"""URLs of the app."""
+"""HTTP routes: the history pages."""
 
 from __future__ import annotations
 
-from django.urls import URLPattern
+from django.urls import path
+
+from livefeed.views import history
 
 app_name = "livefeed"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [path("livefeed/history", history, name="history")]

@@ -1,0 +1,61 @@
+"""The one `LIVEFEED` settings dict and its defaults: every limit of livefeed, with its unit and its reason.
+
+A project sets only what it wants to change: `LIVEFEED = {"MAY_READ": "shop.rights.may_read"}`.
+Values are looked up when they are needed, so that a test may override them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from django.conf import settings
+
+DEFAULTS: Final[dict[str, Any]] = {
+    # Dotted path of `(user, feed key) -> bool`. Unset, nobody may read anything.
+    "MAY_READ": None,
+    # Dotted path of the doorbell: how a process learns at once that a feed has grown.
+    "DOORBELL": "livefeed.doorbells.memory.MemoryDoorbell",
+    # Without any doorbell a watched feed is looked at this often; alone enough for correctness.
+    "SAFETY_POLL_S": 1.0,
+    # How often the SQLite doorbell asks `PRAGMA data_version` (under 0.1 ms each) while something is watched.
+    "DATA_VERSION_POLL_S": 0.02,
+    # A client that says no hello in this time is no client of ours.
+    "HELLO_S": 5.0,
+    # Proxies close what is silent for 60 s: a third of that leaves room for two lost ones.
+    "HEARTBEAT_S": 20.0,
+    # A head is stated this long after the last event: a client that missed one learns it within a second.
+    "QUIET_S": 1.0,
+    # What `welcome` tells clients: silent for this long = dead (three heartbeats and some).
+    "DEAD_S": 70.0,
+    # Events outstanding and nothing acknowledged for this long: the page is gone or stuck.
+    "ACK_TIMEOUT_S": 45.0,
+    # Unacknowledged bytes: small at first, so that a slow link's heartbeats are not stuck behind megabytes.
+    "WINDOW_MIN_BYTES": 16 * 1024,
+    "WINDOW_MAX_BYTES": 256 * 1024,
+    # An ack within the first limit doubles the window, one after the second halves it.
+    "ACK_FAST_S": 1.0,
+    "ACK_SLOW_S": 5.0,
+    # Further behind than this many events the socket would starve others: history pages are for that.
+    "TOO_FAR_EVENTS": 5000,
+    # Subscriptions on one socket: bounds its memory; a page needs one to three.
+    "MAX_SUBSCRIPTIONS": 32,
+    # Rights are asked anew this often while a subscription stands.
+    "RECHECK_S": 60.0,
+    # What `welcome` tells clients about coming back: first wait, upper bound of any wait.
+    "RETRY_FIRST_MAX_MS": 5000,
+    "RETRY_CAP_MS": 30000,
+    # A feed's reader stays this long without a subscriber: a reload finds it warm.
+    "READER_LINGER_S": 30.0,
+    # Encoded messages a reader keeps for sockets near the tail.
+    "RING_FRAMES": 256,
+    "RING_BYTES": 4 * 1024 * 1024,
+    # Threads for catch-up reads, history pages and rights, each with a database connection of its own.
+    "READER_THREADS": 4,
+}
+
+
+def option(name: str) -> Any:
+    """The setting `LIVEFEED[name]` or its default; raises KeyError for a name that does not exist."""
+    if name not in DEFAULTS:
+        raise KeyError(f"LIVEFEED has no setting {name!r}")
+    return getattr(settings, "LIVEFEED", {}).get(name, DEFAULTS[name])

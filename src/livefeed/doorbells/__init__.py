@@ -1,0 +1,1 @@
+"""Ways to ring: LIVEFEED["DOORBELL"] names one of them."""

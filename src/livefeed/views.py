@@ -1,0 +1,92 @@
+"""History pages: docs/protocol.md, section 6.
+
+The groups of a page are the stored text, joined, never decoded. A page that the next frame did not fit into
+never changes in what it holds, so it carries an ETag; browsers ask again each time, because rights may have
+gone.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
+from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.text import compress_string
+
+from livefeed.access import may_read
+from livefeed.frames import JSON, encode
+from livefeed.log import FeedNotFound, head
+from livefeed.pages import stored_frames
+from livefeed.protocol import MAX_KEY_CHARS, PAGE_EVENTS, reset_reason
+from livefeed.threads import on_page_thread
+
+# Below this, compressing costs more than it saves: one packet either way.
+GZIP_FROM_BYTES = 1400
+# Random bytes in the gzip header: what a page weighs must not tell what stands in it.
+GZIP_RANDOM_BYTES = 100
+
+
+async def history(request: HttpRequest) -> HttpResponseBase:
+    """`GET livefeed/history?feed=KEY&epoch=E&after=N&limit=M`."""
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponseNotAllowed(["GET", "HEAD"])
+    return await on_page_thread(partial(_answer, request))
+
+
+def _answer(request: HttpRequest) -> HttpResponseBase:
+    if not request.user.is_authenticated:
+        return _json({"error": "sign_in"}, 401)
+    query = request.GET
+    try:
+        feed, epoch = query["feed"], query.get("epoch") or None
+        after, limit = int(query.get("after", "0")), int(query.get("limit", str(PAGE_EVENTS)))
+    except (KeyError, ValueError):
+        return _json({"error": "feed, after and limit are needed; after and limit are numbers"}, 400)
+    if not 0 < len(feed) <= MAX_KEY_CHARS or "\0" in feed or after < 0 or limit < 1:
+        return _json({"error": "feed, after or limit is out of range"}, 400)
+    if epoch is None and after:
+        return _json({"error": "a cursor needs its epoch"}, 400)
+    if not may_read(request.user, feed):
+        return _json({"error": "forbidden"}, 403)
+    try:
+        return _page(request, feed, epoch, after, min(limit, PAGE_EVENTS))
+    except FeedNotFound:
+        return _json({"error": "not_found"}, 404)
+
+
+def _page(request: HttpRequest, feed: str, epoch: str | None, after: int, limit: int) -> HttpResponseBase:
+    state = head(feed)
+    reason = reset_reason(epoch, after, current=state.epoch, first=state.first, head=state.head)
+    if reason is not None:
+        cause = {"reason": reason, "epoch": state.epoch, "first": state.first, "head": state.head}
+        return _json({"reset": cause}, 409)
+    frames = stored_frames(state, after, limit)
+    to = frames[-1].to if frames else after
+    fields = {"feed": feed, "epoch": state.epoch, "first": state.first, "head": state.head}
+    fields |= {"prev": after, "to": to, "closed": state.closed}
+    groups = ",".join(frame.text[1:-1] for frame in frames)
+    response = _text(request, f'{encode(fields)[:-1]},"g":[{groups}]}}')
+    if to == state.head:  # more may come: the page is still growing
+        return response
+    etag = f'W/"{state.epoch}-{after}-{to}"'
+    response["ETag"] = etag
+    return get_conditional_response(request, etag=etag, response=response) or response
+
+
+def _text(request: HttpRequest, text: str) -> HttpResponse:
+    body = text.encode()
+    packed = len(body) >= GZIP_FROM_BYTES and "gzip" in request.headers.get("Accept-Encoding", "")
+    if packed:
+        body = compress_string(body, max_random_bytes=GZIP_RANDOM_BYTES)
+    response = HttpResponse(body, content_type="application/json")
+    if packed:
+        response["Content-Encoding"] = "gzip"
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ("Accept-Encoding", "Cookie"))
+    return response
+
+
+def _json(value: JSON, status: int) -> HttpResponse:
+    response = HttpResponse(encode(value), status=status, content_type="application/json")
+    response["Cache-Control"] = "no-store"
+    return response
