@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 _HOME = Path(tempfile.gettempdir()) / f"rollcast-tests-{os.getuid()}"
-_HOME.mkdir(exist_ok=True, mode=0o700)
+(_HOME / "static").mkdir(parents=True, exist_ok=True, mode=0o700)
 os.environ["ROLLCAST_HOME"] = str(_HOME)
 
 from rollcast.config.settings import *  # noqa: E402, F403
@@ -16,6 +16,7 @@ from rollcast.config.settings import DATABASES, LIVEFEED, ROLLCAST, STORAGES  # 
 SECRET_KEY = "only-for-tests-and-long-enough-to-satisfy-the-checks-of-django"
 # A file, not memory: a second thread on Django's shared-cache memory database fails with "table is locked".
 DATABASES["default"]["TEST"] = {"NAME": str(_HOME / f"test-{os.getpid()}.sqlite3")}
+ORIGINS = CSRF_TRUSTED_ORIGINS = ["http://testserver"]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 STORAGES["staticfiles"] = {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}
 # Shrunk periods: tests wait on events, and a deadline that lapses lapses soon.
