@@ -1,0 +1,73 @@
+// @ts-check
+/** Words and glyphs of states and reasons on the rollout page. Colour alone never carries a state. */
+
+import { gettext, interpolate, pgettext } from "../i18n.js";
+
+/** @type {Record<string, string>} */
+const GLYPHS = {
+  pending: "○",
+  starting: "●",
+  running: "●",
+  paused: "◐",
+  lost: "?",
+  cancelling: "◌",
+  succeeded: "✓",
+  failed: "✕",
+  cancelled: "⊘",
+  skipped: "–",
+  interrupted: "↯",
+  waiting: "↯",
+  none: "·",
+};
+
+/** @param {string} state */
+export function glyph(state) {
+  return GLYPHS[state] ?? "·";
+}
+
+/** The word for a state; an unknown code is shown as it is. @param {string} state */
+export function stateWord(state) {
+  switch (state) {
+    case "pending": return pgettext("state", "Pending");
+    case "starting": return pgettext("state", "Starting");
+    case "running": return pgettext("state", "Running");
+    case "paused": return pgettext("state", "Paused");
+    case "lost": return pgettext("state", "Lost");
+    case "cancelling": return pgettext("state", "Cancelling");
+    case "succeeded": return pgettext("state", "Succeeded");
+    case "failed": return pgettext("state", "Failed");
+    case "cancelled": return pgettext("state", "Cancelled");
+    case "skipped": return pgettext("state", "Skipped");
+    case "interrupted": return pgettext("state", "Interrupted");
+    case "waiting": return pgettext("state", "Waiting for a person");
+    default: return state;
+  }
+}
+
+/** The sentence for a reason code; an unknown one is shown as it is. @param {string} reason */
+export function reasonWord(reason) {
+  const exit = /^exit (\d+)$/.exec(reason);
+  if (exit) return interpolate(gettext("Exit code %(code)s"), { code: exit[1] });
+  switch (reason) {
+    case "unreachable": return gettext("The host could not be reached");
+    case "host_key_unknown": return gettext("The host showed a key that nobody has trusted yet");
+    case "host_key_changed": return gettext("The host showed another key than the trusted one");
+    case "auth_failed": return gettext("The host refused the user or the key");
+    case "budget_exceeded": return gettext("The failure budget was exceeded");
+    case "interrupted": return gettext("The step was cut off; a person decides whether to run it again");
+    case "timed_out": return gettext("The step ran into its timeout");
+    case "cancelled": return gettext("Cancelled by a person");
+    case "contact_lost": return gettext("Contact with the host was lost");
+    default: return reason;
+  }
+}
+
+/** @param {string | null} evidence */
+export function evidenceWord(evidence) {
+  switch (evidence) {
+    case "stopped": return gettext("seen stopped on the host");
+    case "already_ended": return gettext("had ended by itself");
+    case "unconfirmed": return gettext("not confirmed by the host");
+    default: return "";
+  }
+}
