@@ -89,6 +89,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": f"django.contrib.auth.password_validation.{name}"}
     for name in ("UserAttributeSimilarityValidator", "MinimumLengthValidator", "CommonPasswordValidator")
 ]
+CSRF_FAILURE_VIEW = "rollcast.console.pages.errors.csrf_failed"
 LOGIN_URL = "access:sign_in"
 LOGIN_REDIRECT_URL = "console:overview"
 # A cookie does not know ports: two installations on one machine must not sign each other out.

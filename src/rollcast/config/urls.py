@@ -14,3 +14,7 @@ urlpatterns = [
     path("jsi18n/", JavaScriptCatalog.as_view(packages=["rollcast.console"]), name="javascript-catalog"),
     path("admin/", admin.site.urls),
 ]
+
+handler403 = "rollcast.console.pages.errors.forbidden"
+handler404 = "rollcast.console.pages.errors.not_found"
+handler500 = "rollcast.console.pages.errors.broken"
