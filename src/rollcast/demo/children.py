@@ -1,8 +1,8 @@
 """The demo's child processes: started with a ready line, a lifeline, and an orderly end.
 
 Each child has a session of its own, so that Ctrl-C reaches only us and the order of the end is ours: the
-console first, then the power of the fleet. Its stdin is a pipe that we hold: should we be killed, it ends, and
-the child with it.
+console first, then the power of the fleet. Its stdin is a pipe that we hold: should we be killed, it ends,
+and the child with it.
 """
 
 from __future__ import annotations

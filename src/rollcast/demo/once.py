@@ -1,8 +1,8 @@
 """`rollcast demo --once`: one rollout without a browser, followed like a user would, and its account.
 
-Everything is fresh (folder, database, ports, keys) and gone afterwards. The rollout is started through the HTTP
-API with session and CSRF token and followed over the WebSocket; the hosts' side of the account is read from the
-journal files, the store's side from the database.
+Everything is fresh (folder, database, ports, keys) and gone afterwards. The rollout is started through the
+HTTP API with session and CSRF token and followed over the WebSocket; the hosts' side of the account is read
+from the journal files, the store's side from the database.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Any, Final
 from rollcast.demo.account import Account, Event, Journal, Sabotage, close_account, sabotage
 from rollcast.demo.browser import Browser
 from rollcast.demo.builds import RECIPE
-from rollcast.demo.receiving import receive
+from rollcast.demo.receiving import events_of, receive
 from rollcast.demo.stage import Stage, set_up
 
 DEFAULT_SPEED: Final = 5.0
@@ -115,9 +115,8 @@ def read_journals(host_folders: Path, rollout_id: int) -> list[Journal]:
                 stored_sha256=run["journal_sha256"],
             )
         )
-    for file in sorted(set(host_folders.glob(f"*/.rollcast/*/r{rollout_id}/*/*/*/run/journal")) - known):
-        journals.append(Journal("?", str(file), file.read_bytes(), None, ""))
-    return journals
+    unknown = set(host_folders.glob(f"*/.rollcast/*/r{rollout_id}/*/*/*/run/journal")) - known
+    return journals + [Journal("?", str(file), file.read_bytes(), None, "") for file in sorted(unknown)]
 
 
 def _stored(key: str) -> list[Event]:
