@@ -1,0 +1,101 @@
+"""What the livefeed tests share: doorbells, people, the server, the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import pytest
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.db import connection
+from django.test import Client
+from pytest_django import DjangoDbBlocker, Settings
+
+from livefeed.client import FeedClient
+from tests.chaos import ChaosProxy
+from tests.livefeed.serving import LIVEFEED, ORIGIN, Server
+
+DOORBELLS = {
+    "sqlite": "livefeed.doorbells.sqlite.SqliteDoorbell",
+    "muted": "livefeed.doorbells.muted.MutedDoorbell",
+}
+
+
+@pytest.fixture(params=sorted(DOORBELLS))
+def bell(request: pytest.FixtureRequest, settings: Settings) -> str:
+    """livefeed as the sample project sets it up, once with the doorbell and once without any."""
+    settings.LIVEFEED = LIVEFEED | {"DOORBELL": DOORBELLS[request.param]}
+    return str(request.param)
+
+
+@pytest.fixture
+def olga(transactional_db: None) -> AbstractBaseUser:
+    """Somebody who may read what is not secret."""
+    return get_user_model().objects.create_user("olga", password="long and secret")
+
+
+@pytest.fixture
+def cookie(olga: AbstractBaseUser) -> str:
+    """Olga's session cookie."""
+    client = Client()
+    client.force_login(olga)
+    return f"{settings.SESSION_COOKIE_NAME}={client.cookies[settings.SESSION_COOKIE_NAME].value}"
+
+
+@pytest.fixture(scope="module", params=sorted(DOORBELLS))
+def server(
+    request: pytest.FixtureRequest, django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Server]:
+    """A real server process on the test's database file, once with the doorbell and once without any."""
+    started = new_server(request.param)
+    started.start()
+    yield started
+    started.stop()
+
+
+def new_server(bell: str) -> Server:
+    """A server that is not started yet."""
+    return Server(str(connection.settings_dict["NAME"]), DOORBELLS[bell], settings.SESSION_COOKIE_NAME)
+
+
+@pytest.fixture
+def proxy(server: Server) -> Iterator[ChaosProxy]:
+    """A proxy in front of the server."""
+    with ChaosProxy(("127.0.0.1", server.port)) as started:
+        yield started
+
+
+@dataclass
+class Visitor:
+    """Makes clients that are signed in as Olga."""
+
+    cookie: str
+
+    def client(
+        self, feed: str, port: int, *, epoch: str | None = None, after: int = 0, attempts: int = 20
+    ) -> FeedClient:
+        """A reference client of the server at this port, in a hurry."""
+        return FeedClient(
+            f"ws://127.0.0.1:{port}/livefeed/",
+            f"http://127.0.0.1:{port}/livefeed/history",
+            {"Cookie": self.cookie, "Origin": ORIGIN},
+            feed,
+            epoch=epoch,
+            after=after,
+            attempts=attempts,
+            patience=0.001,
+        )
+
+
+@pytest.fixture
+def visitor(cookie: str) -> Visitor:
+    """Olga with her browser."""
+    return Visitor(cookie)
+
+
+@pytest.fixture
+def feed(request: pytest.FixtureRequest) -> str:
+    """A key of its own for each test: the server outlives them."""
+    return f"{request.node.nodeid.rsplit('::', 1)[-1]}"[:200]

@@ -1,0 +1,142 @@
+"""A small project that is not Rollcast: livefeed behind real Channels routing on a real server.
+
+As a program (`python -m tests.livefeed.serving`) it serves on a free port and prints that; as a module it
+gives tests `application`, and `Server` to start, kill and restart that program on the test's own database
+file.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+# Limits shrunk so that tests wait on events; poll fast enough that a muted bell still lets tests be quick.
+LIVEFEED: dict[str, Any] = {
+    "MAY_READ": "tests.livefeed.serving.may_read",
+    "SAFETY_POLL_S": 0.02,
+    "QUIET_S": 0.2,
+}
+ORIGIN = "http://live.test"
+
+
+def may_read(user: Any, feed: str) -> bool:
+    """Everybody who is signed in reads everything but what is secret."""
+    return not feed.startswith("secret") or bool(user.is_superuser)
+
+
+def settings() -> dict[str, Any]:
+    """The smallest project that can serve a feed."""
+    return {
+        "SECRET_KEY": "only-for-tests-and-long-enough-to-satisfy-the-checks-of-django",
+        "ALLOWED_HOSTS": ["127.0.0.1"],
+        "INSTALLED_APPS": [
+            "livefeed",
+            "channels",
+            "django.contrib.auth",
+            "django.contrib.contenttypes",
+            "django.contrib.sessions",
+        ],
+        "MIDDLEWARE": [
+            "django.contrib.sessions.middleware.SessionMiddleware",
+            "django.contrib.auth.middleware.AuthenticationMiddleware",
+        ],
+        "ROOT_URLCONF": "livefeed.urls",
+        "USE_TZ": True,
+        "SESSION_COOKIE_NAME": os.environ["LIVE_COOKIE"],
+        "DATABASES": {
+            "default": {
+                "ENGINE": "django.db.backends.sqlite3",
+                "NAME": os.environ["LIVE_DATABASE"],
+                "OPTIONS": {
+                    "transaction_mode": "IMMEDIATE",
+                    "timeout": 20,
+                    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+                },
+            }
+        },
+        "LIVEFEED": LIVEFEED | {"DOORBELL": os.environ["LIVE_DOORBELL"]},
+    }
+
+
+def application() -> Any:
+    """HTTP by Django; the socket by Channels, with origin check and sign-in in front of it."""
+    from channels.auth import AuthMiddlewareStack
+    from channels.routing import ProtocolTypeRouter, URLRouter
+    from channels.security.websocket import OriginValidator
+    from django.core.asgi import get_asgi_application
+
+    http = get_asgi_application()
+    from livefeed.routing import websocket_urlpatterns
+
+    socket = OriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), [ORIGIN])
+    return ProtocolTypeRouter({"http": http, "websocket": socket})
+
+
+def main() -> None:
+    """Serve on a free port, printed as a line of JSON once we listen."""
+    import socket
+
+    import django
+    import uvicorn
+    from django.conf import settings as django_settings
+
+    django_settings.configure(**settings())
+    django.setup()
+    listener = socket.create_server(("127.0.0.1", 0))
+    sys.stdout.write(json.dumps({"port": listener.getsockname()[1]}) + "\n")
+    sys.stdout.flush()
+    config = uvicorn.Config(
+        application(), ws="wsproto", lifespan="off", log_level="warning", ws_per_message_deflate=False
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+class Server:
+    """The program above as a process."""
+
+    def __init__(self, database: str, doorbell: str, cookie: str) -> None:
+        self._environment = os.environ | {
+            "LIVE_DATABASE": database,
+            "LIVE_DOORBELL": doorbell,
+            "LIVE_COOKIE": cookie,
+            "PYTHONPATH": str(ROOT),
+        }
+        self.port = 0
+        self._process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it listens."""
+        self._environment.pop("DJANGO_SETTINGS_MODULE", None)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.livefeed.serving"],
+            cwd=ROOT,
+            env=self._environment,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._process.stdout is not None
+        self.port = json.loads(self._process.stdout.readline())["port"]
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        """End it."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(how)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(10)
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+if __name__ == "__main__":
+    main()
