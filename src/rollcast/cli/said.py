@@ -22,7 +22,7 @@ _SGR: Final = re.compile(r"\x1b\[[0-9;:]*m")
 _STEERING: Final = re.compile(
     r"\x1b\][^\x07\x1b]*(?:\x07|\x1b\\)?"  # OSC
     r"|\x1b\[[0-?]*[ -/]*[@-ln-~]"  # CSI other than colours
-    r"|\x1b(?!\[[0-9;:]*m)"
+    r"|\x1b(?!\[[0-9;:]*m)[ -/]*[0-~]?"
     r"|[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f-\x9f]"
 )
 
