@@ -1,1 +1,1 @@
-"""rollcast/dispatchers"""
+"""The ways in which a hint may travel; `ROLLCAST["DISPATCHER"]` names one."""

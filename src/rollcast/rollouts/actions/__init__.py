@@ -1,0 +1,57 @@
+"""THE ONLY WRITER of states, events and audit of rollouts.
+
+Each function here is one transaction: rows by compare-and-set, the events of the feed, the audit entry. Pages, API,
+CLI and workers call these and nothing else; leases (who may act) are the business of `leases`.
+"""
+
+from __future__ import annotations
+
+from rollcast.rollouts.actions.people import (
+    NotPossible,
+    RolloutNotFound,
+    cancel_rollout,
+    pause_rollout,
+    resume_rollout,
+    retry_rollout,
+)
+from rollcast.rollouts.actions.starting import (
+    Preview,
+    StartRequest,
+    UploadedFile,
+    preview_rollout,
+    start_rollout,
+)
+from rollcast.rollouts.actions.work import (
+    Entry,
+    OutputEntry,
+    Piece,
+    ProgressEntry,
+    StepChange,
+    TargetChange,
+    begin_step,
+    carry_out,
+    record,
+)
+
+__all__ = [
+    "Entry",
+    "NotPossible",
+    "OutputEntry",
+    "Piece",
+    "Preview",
+    "ProgressEntry",
+    "RolloutNotFound",
+    "StartRequest",
+    "StepChange",
+    "TargetChange",
+    "UploadedFile",
+    "begin_step",
+    "cancel_rollout",
+    "carry_out",
+    "pause_rollout",
+    "preview_rollout",
+    "record",
+    "resume_rollout",
+    "retry_rollout",
+    "start_rollout",
+]

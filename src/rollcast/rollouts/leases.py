@@ -1,0 +1,155 @@
+"""Leases: who may act on a rollout or a target, and the number that proves it.
+
+Station 4 of 12. The only writer of heartbeats, holders (`Rollout.conductor`, `Target.worker`) and fences.
+
+What it promises
+    1. A rollout is decided on, and a target acted on, by at most one worker *whose changes count*.
+    2. Work whose holder is gone is taken over after at most LEASE_TRUST_S plus one sweep of another worker.
+
+The algorithm
+    Each worker process has one row and writes the time into it every LEASE_BEAT_S. A *claim* is one UPDATE:
+    every row that is not at its end and whose holder is nobody, or somebody whose last beat is older than
+    LEASE_TRUST_S, gets the claimer as its holder, and `fence + 1`. Every later change of state by the holder
+    is an UPDATE with `fence = <the number it got>` in its WHERE.
+
+Why 1 is true
+    Claims and changes are single UPDATEs inside transactions that the database puts in one order. After a
+    claim the row's fence is one that no earlier holder knows, so a change by any of them touches no row and
+    is told so (zero rows updated). Nothing here needs clocks to agree: a clock that jumps may move a lease
+    too early, but it cannot make two holders' changes count.
+    What the database cannot fence is a command on a host. There the holder stops by itself: `Trust` counts
+    on its own monotonic clock from *before* the last successful beat was sent, and lapses one beat before
+    anybody may claim. A process frozen between that look and its packet is the case left over; the runner
+    answers it: each attempt's folder is taken once, and a new holder that finds an attempt `starting` seals
+    it first (worker/target.py). Output needs no fence, as a journal's bytes at an offset are the same for
+    everyone; it is accepted by its mark.
+
+Why 2 is true
+    A holder that is gone beats no more, so the WHERE of the next claim matches; a holder that ends in order
+    gives its rows back at once (`release`).
+
+What would break it
+    A change of state without the fence in its WHERE; counting trust from after the beat was written; a
+    worker that uses a name twice; setting LEASE_TRUST_S below a few beats.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import F, Q, QuerySet
+
+from rollcast.conf import option
+from rollcast.engine.states import ROLLOUT_ENDS, TargetState
+from rollcast.rollouts.models import Rollout, Target, Worker
+
+# A target in one of these states needs somebody who acts on it.
+WORKED_ON = [TargetState.RUNNING.value, TargetState.LOST.value, TargetState.CANCELLING.value]
+
+
+@dataclass(frozen=True)
+class Held:
+    """A row that a worker holds: its id and the fence that proves it."""
+
+    id: int
+    fence: int
+
+
+class Trust:
+    """How long a worker may still act without having renewed: its own side of the lease.
+
+    `monotonic` is a clock in seconds that never jumps. Not thread-safe; read it on the worker's loop.
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._until = float("-inf")
+
+    def before_beat(self) -> float:
+        """The moment to count from; take it before the beat is sent."""
+        return self._monotonic()
+
+    def renewed(self, counted_from: float) -> None:
+        """The beat that was sent after `counted_from` is written: trust ends one beat before others may claim."""
+        trusted_for: float = option("LEASE_TRUST_S") - option("LEASE_BEAT_S")
+        self._until = counted_from + trusted_for
+
+    def holds(self) -> bool:
+        """Whether the worker may act."""
+        return self._monotonic() < self._until
+
+
+def register(name: str, now: float, info: dict[str, object]) -> int:
+    """Make the heartbeat row of a new worker process and answer its id; IntegrityError for a name in use."""
+    return Worker.objects.create(name=name, beat_at=now, started_at=now, info=info).pk
+
+
+def beat(worker_id: int, now: float) -> bool:
+    """Write the worker's heartbeat; False when its row is gone: it must stop acting."""
+    return Worker.objects.filter(pk=worker_id).update(beat_at=now) == 1
+
+
+def claim_rollouts(worker_id: int, now: float, limit: int) -> list[Held]:
+    """Take up to `limit` unfinished rollouts that nobody conducts; answers what was taken."""
+    open_ones = Rollout.objects.exclude(state__in=[state.value for state in ROLLOUT_ENDS])
+    return _claim(open_ones, "conductor", worker_id, now, limit)
+
+
+def claim_targets(worker_id: int, now: float, limit: int) -> list[Held]:
+    """Take up to `limit` targets under way on which nobody acts; answers what was taken."""
+    return _claim(Target.objects.filter(state__in=WORKED_ON), "worker", worker_id, now, limit)
+
+
+def held_rollouts(worker_id: int) -> list[Held]:
+    """The unfinished rollouts that the worker conducts, oldest first."""
+    rows = Rollout.objects.filter(conductor=worker_id).exclude(
+        state__in=[state.value for state in ROLLOUT_ENDS]
+    )
+    return [Held(pk, fence) for pk, fence in rows.order_by("pk").values_list("pk", "fence")]
+
+
+def held_targets(worker_id: int) -> list[Held]:
+    """The targets under way on which the worker acts, oldest first."""
+    rows = Target.objects.filter(worker=worker_id, state__in=WORKED_ON)
+    return [Held(pk, fence) for pk, fence in rows.order_by("pk").values_list("pk", "fence")]
+
+
+def holds(worker_id: int, target_id: int, fence: int) -> bool:
+    """Whether the worker's claim on the target still stands."""
+    return Target.objects.filter(pk=target_id, worker=worker_id, fence=fence).exists()
+
+
+def release(worker_id: int) -> None:
+    """Give everything back and take the heartbeat row away: the orderly end of a worker."""
+    with transaction.atomic():
+        Rollout.objects.filter(conductor=worker_id).update(conductor=None)
+        Target.objects.filter(worker=worker_id).update(worker=None)
+        Worker.objects.filter(pk=worker_id).delete()
+
+
+def forget_gone(now: float) -> int:
+    """Remove heartbeat rows that hold nothing and have been silent for an hour; answers how many."""
+    silent = Worker.objects.filter(beat_at__lt=now - 3600)
+    return silent.filter(conducts=None, targets=None).delete()[0]
+
+
+def _claim(
+    rows: QuerySet[Rollout] | QuerySet[Target], holder: str, worker_id: int, now: float, limit: int
+) -> list[Held]:
+    """One UPDATE with the whole condition in it; the list of ids only bounds its size."""
+    if limit <= 0:
+        return []
+    gone = Q(**{f"{holder}__isnull": True}) | Q(**{f"{holder}__beat_at__lt": now - option("LEASE_TRUST_S")})
+    free = rows.filter(gone)
+    ids = list(free.order_by("pk").values_list("pk", flat=True)[:limit])
+    if not ids:
+        return []
+    with transaction.atomic():
+        taken = list(free.filter(pk__in=ids).order_by("pk").values_list("pk", "fence"))
+        rows.model._default_manager.filter(pk__in=[pk for pk, _ in taken]).update(
+            **{holder: worker_id, "fence": F("fence") + 1}
+        )
+    return [Held(pk, fence + 1) for pk, fence in taken]

@@ -1,0 +1,231 @@
+"""Steps that run detached on the host: `run` and `check`.
+
+Promise: an attempt is started at most once, whatever is cut in between; a step is `succeeded` only when every byte
+that it wrote is stored. Why true: the row `starting` stands before the start is sent, and the start is sent only by
+the worker that wrote that row, at once. Whoever finds such a row later seals the attempt's folder: `sealed` means
+that nothing ran or will, `taken` that it runs, and from then on there is only attach. At the end the
+exit record's count and digest are compared with what was read. What would break it: a second way to `start`;
+a verdict by our own clock; success without the account.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rollcast.conf import option
+from rollcast.engine.recipe import Step, check_script, environment
+from rollcast.engine.states import NOTHING_RAN, StepState, StopEvidence, TargetState
+from rollcast.remote.connector import Attachment, Connection, Ended, step_directory
+from rollcast.remote.errors import RunnerError
+from rollcast.remote.follow import follow
+from rollcast.rollouts import queries
+from rollcast.rollouts.queries import TargetPlan
+from rollcast.worker.follow import Follower, ReadAgain, Verdict
+from rollcast.worker.hand import Changed, Hand, ended
+from rollcast.worker.output import OutputReader, covers
+from rollcast.worker.stop import end_state, stop_step
+
+# Seconds that the host's last word may take after a step was seen stopped.
+LAST_WORD_S: Final = 15.0
+
+
+@dataclass(frozen=True)
+class _Place:
+    """One attempt on its host, by way of one connection."""
+
+    plan: TargetPlan
+    step: Step
+    key: tuple[int, int]  # step index, attempt
+    connection: Connection
+    directory: str
+
+
+class Detached:
+    """Starts, follows and stops the attempts of one target; keeps its reader while contact comes and goes."""
+
+    def __init__(self, hand: Hand) -> None:
+        self._hand = hand
+        self._reader: OutputReader | None = None
+        self._reader_key: tuple[int, int] | None = None
+
+    async def start(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> None:
+        """Send the start of an attempt whose row was written just now, and follow it to its end."""
+        place = self._place(plan, key, connection)
+        self._reader, self._reader_key = self._new_reader(place, 0), key
+        step = place.step
+        script = check_script(step) if step.kind == "check" else step.script
+        try:
+            attachment = await connection.start(
+                place.directory,
+                environment(plan.recipe, plan.params),
+                script.encode(plan.spec.encoding if plan.spec else "utf-8"),
+                timeout_s=step.timeout_s,
+                max_output=option("MAX_OUTPUT"),
+                buffering=step.buffering,
+            )
+            await self._follow(place, attachment)
+        except RunnerError as error:
+            if await _sealed(place):
+                await self._hand.change_step(key, StepState.FAILED, reason=error.code)
+
+    async def join(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> None:
+        """Go on with an attempt that somebody may have started; stops it if the target is being cancelled."""
+        place = self._place(plan, key, connection)
+        run = plan.latest
+        if run is not None and run.state is StepState.STARTING and await _sealed(place):
+            await self._conclude(place, Verdict(nothing_ran=True), None)
+            return
+        if self._reader is None or self._reader_key != key:
+            mark = await self._hand.context.database(
+                queries.mark, plan.rollout_id, self._hand.target_id, *key
+            )
+            self._reader, self._reader_key = self._new_reader(place, mark), key
+        self._reader.rewind()
+        await self._follow(place, None)
+
+    def _place(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> _Place:
+        directory = step_directory(self._hand.context.epoch, plan.rollout_id, self._hand.target_id, *key)
+        return _Place(plan, plan.steps[key[0]], key, connection, directory)
+
+    def _new_reader(self, place: _Place, mark: int) -> OutputReader:
+        encoding = place.plan.spec.encoding if place.plan.spec else "utf-8"
+        return OutputReader(self._hand.target_id, *place.key, encoding, mark)
+
+    async def _follow(self, place: _Place, attachment: Attachment | None) -> None:
+        """Follow to the end; when the target is to be cancelled meanwhile, stop the step beside it."""
+        assert self._reader is not None
+        follower = Follower(
+            self._reader, self._hand.context.recorder, lambda: self._hand.note_started(place.key)
+        )
+        items = follow(
+            place.connection,
+            place.directory,
+            self._reader.mark,
+            attachment=attachment,
+            silence_look_s=option("SILENCE_LOOK_S"),
+        )
+        following = asyncio.ensure_future(follower.run(items))
+        stopping: asyncio.Task[StopEvidence] | None = None
+        cancelling = place.plan.view.state is TargetState.CANCELLING
+        try:
+            while not following.done():
+                if cancelling and stopping is None:
+                    stopping = asyncio.ensure_future(self._stop(place))
+                if stopping is not None and stopping.done():
+                    break
+                cancelling = await self._watch(following, stopping) or cancelling
+            if following.done():
+                following.result()  # contact lost: the stop cannot be sure either
+            evidence = None if stopping is None else await stopping
+            verdict = await _last_word(following)
+        except ReadAgain:
+            self._reader = None
+            return
+        finally:
+            await ended(following, *([stopping] if stopping else []))
+        await self._conclude(place, verdict, evidence)
+
+    async def _watch(
+        self, following: asyncio.Future[Verdict], stopping: asyncio.Task[StopEvidence] | None
+    ) -> bool:
+        """Wait for whatever comes first; says whether the target is to be cancelled. Changed if it was taken."""
+        poked = asyncio.ensure_future(self._hand.poked())
+        waited_for = {following, poked} if stopping is None else {following, poked, stopping}
+        try:
+            await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+            if following.done() or not poked.done():
+                return False
+        finally:
+            poked.cancel()
+        plan = await self._hand.plan()
+        if plan is None:
+            raise Changed
+        return plan.view.state is TargetState.CANCELLING
+
+    async def _stop(self, place: _Place) -> StopEvidence:
+        """Stop until it is sure; what is not sure is kept and tried again."""
+        while True:
+            try:
+                evidence = await stop_step(place.connection, place.directory)
+            except RunnerError:
+                evidence = StopEvidence.UNCONFIRMED
+            if evidence is not StopEvidence.UNCONFIRMED:
+                return evidence
+            plan = await self._hand.plan()
+            if plan is None:
+                raise Changed
+            await self._hand.note_evidence(plan, evidence.value)
+            await asyncio.sleep(option("RECONNECT_MAX_S"))
+
+    async def _conclude(self, place: _Place, verdict: Verdict, evidence: StopEvidence | None) -> None:
+        """Write how the attempt ended."""
+        if verdict.taken:
+            return  # the start was made before: the next look attaches
+        cancelling = place.plan.view.state is TargetState.CANCELLING or evidence is not None
+        fields: dict[str, Any] = {}
+        if verdict.ended is not None:
+            state, fields = await self._end(place, verdict.ended, verdict.reason)
+        elif verdict.nothing_ran:
+            state, fields = StepState.INTERRUPTED, {"reason": NOTHING_RAN}
+        else:
+            state, fields = StepState.INTERRUPTED, {"reason": verdict.interrupted}
+        if cancelling:
+            evidence = evidence or StopEvidence.STOPPED
+            state = end_state(state, evidence)
+            fields["stop_evidence"] = evidence.value
+        await self._hand.change_step(place.key, state, **fields)
+        self._reader = None
+
+    async def _end(self, place: _Place, last: Ended, reason: str) -> tuple[StepState, dict[str, Any]]:
+        """The state and the columns of an attempt that left an exit record."""
+        assert self._reader is not None
+        fields: dict[str, Any] = {
+            "exit_code": last.code,
+            "journal_bytes": last.bytes,
+            "journal_sha256": last.sha256,
+            "after_end_bytes": max(0, self._reader.mark - last.bytes),
+        }
+        if not await self._account_closes(place, last):
+            return StepState.FAILED, {**fields, "reason": "journal_differs"}
+        if reason:
+            return StepState.FAILED, {**fields, "reason": reason}
+        if last.code:
+            return StepState.FAILED, {**fields, "reason": f"exit {last.code}"}
+        return StepState.SUCCEEDED, fields
+
+    async def _account_closes(self, place: _Place, last: Ended) -> bool:
+        """Whether all that the step wrote is stored, byte for byte as it stands on the host.
+
+        A reader that read everything itself compares with the exit record. After a takeover each reader's
+        stretch is compared with the host's digest of the same bytes, and together they must leave no hole.
+        """
+        assert self._reader is not None
+        if self._reader.read_all(last.bytes, last.sha256):
+            return True
+        plan = await self._hand.plan()
+        if plan is None or plan.latest is None:
+            raise Changed
+        stretches = plan.latest.stretches
+        if not covers(stretches, last.bytes):
+            return False
+        digests = await place.connection.digest(
+            place.directory, [(start, end) for start, end, _ in stretches]
+        )
+        return digests == [sha256 for _, _, sha256 in stretches]
+
+
+async def _sealed(place: _Place) -> bool:
+    """Whether nothing of the attempt ran or will. A runner that cannot even make the folder has run nothing."""
+    try:
+        return await place.connection.seal(place.directory) == "sealed"
+    except RunnerError:
+        look = await place.connection.look(place.directory)
+        return look.state in {"missing", "sealed", "unstarted"}
+
+
+async def _last_word(following: asyncio.Future[Verdict]) -> Verdict:
+    """The verdict; a step that was seen stopped and whose last word does not come left none."""
+    done, _ = await asyncio.wait({following}, timeout=LAST_WORD_S)
+    return following.result() if done else Verdict(interrupted="gone")

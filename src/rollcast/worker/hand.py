@@ -1,0 +1,111 @@
+"""A worker's hold on one target: its plan, the changes it may make, and how it hears that the plan has changed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, TargetState
+from rollcast.rollouts import queries
+from rollcast.rollouts.actions import StepChange, TargetChange
+from rollcast.rollouts.queries import TargetPlan
+from rollcast.worker.context import Context
+
+T = TypeVar("T")
+
+
+class Changed(Exception):
+    """The plan is another one now: drop what is under way here and look again."""
+
+
+class Hand:
+    """The target, the fence that proves the hold on it, and what everybody who works on it needs."""
+
+    def __init__(self, context: Context, target_id: int, fence: int) -> None:
+        self.context = context
+        self.target_id = target_id
+        self.fence = fence
+        self._poked = asyncio.Event()
+
+    def poke(self) -> None:
+        """Say that the plan may have changed."""
+        self._poked.set()
+
+    async def plan(self) -> TargetPlan | None:
+        """The plan as of now; None when the target has ended or is held by another worker."""
+        self._poked.clear()
+        try:
+            plan = await self.context.database(queries.target_plan, self.target_id)
+        except LookupError:
+            return None
+        held = plan.worker_id == self.context.worker_id and plan.fence == self.fence
+        return plan if held and plan.view.state in TARGET_ACTIVE else None
+
+    async def poked(self) -> None:
+        """Return when the plan may have changed since it was last read."""
+        await self._poked.wait()
+
+    async def unless_cancelled(self, plan: TargetPlan, work: Coroutine[Any, Any, T]) -> T:
+        """The work's outcome; Changed, with the work cancelled, once the target is to be cancelled or is taken."""
+        task = asyncio.ensure_future(work)
+        try:
+            while True:
+                poked = asyncio.ensure_future(self._poked.wait())
+                try:
+                    await asyncio.wait({task, poked}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    poked.cancel()
+                if task.done():
+                    return task.result()
+                now = await self.plan()
+                if now is None or now.view.state is not plan.view.state:
+                    raise Changed
+        finally:
+            await ended(task)
+
+    async def change_step(self, plan_step: tuple[int, int], new: StepState, **fields: Any) -> bool:
+        """Bring the busy step run (index, attempt) into `new`; False if another worker or state was there."""
+        index, attempt = plan_step
+        change = StepChange(self.target_id, self.fence, index, attempt, STEP_BUSY, new, fields)
+        done = await self.context.recorder.hand_over(change)
+        self.context.wake()
+        return done
+
+    def note_started(self, plan_step: tuple[int, int]) -> None:
+        """The host said that the step runs; its end will tell if this could not be written."""
+        index, attempt = plan_step
+        old = frozenset({StepState.STARTING})
+        self.context.recorder.hand_over(
+            StepChange(self.target_id, self.fence, index, attempt, old, StepState.RUNNING)
+        )
+
+    async def note_evidence(self, plan: TargetPlan, evidence: str) -> None:
+        """Keep what was seen of a step that could not be stopped for sure; its state stays."""
+        run = plan.latest
+        if run is None or run.stop_evidence == evidence:
+            return
+        change = StepChange(
+            self.target_id,
+            self.fence,
+            run.step_index,
+            run.attempt,
+            frozenset({run.state}),
+            run.state,
+            {"stop_evidence": evidence},
+        )
+        await self.context.recorder.hand_over(change)
+
+    async def change_target(self, old: set[TargetState], new: TargetState, reason: str = "") -> bool:
+        """Bring the target into `new`; False if another worker or state was there."""
+        change = TargetChange(self.target_id, self.fence, frozenset(old), new, reason)
+        done = await self.context.recorder.hand_over(change)
+        self.context.wake()
+        return done
+
+
+async def ended(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel what still runs and wait until it has gone."""
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
