@@ -1,8 +1,7 @@
-"""A small installation: three hosts, two recipes (one of them wrong), an operator, a person without the right."""
+"""A small installation: three hosts, two recipes (one wrong), an operator, a person without the right."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -69,11 +68,11 @@ def operator(db: None) -> User:
 
 
 @pytest.fixture
-def client(operator: User) -> Iterator[Client]:
+def client(operator: User) -> Client:
     """The operator's browser."""
     browser = Client()
     browser.force_login(operator)
-    yield browser
+    return browser
 
 
 @pytest.fixture

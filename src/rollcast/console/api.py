@@ -10,12 +10,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import reverse
-from ninja import NinjaAPI, Router
+from ninja import NinjaAPI, Router, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
-from rollcast.access.permissions import operator_required
 from rollcast.console import inventory, shapes
 from rollcast.console.api_auth import OperatorSession
 from rollcast.console.log_text import log_lines
@@ -31,9 +30,8 @@ api = NinjaAPI(
     description="Start rollouts, watch over them and look after the fleet.",
     auth=OperatorSession(),
     docs_url=None,
-    openapi_url="openapi.json",
-    docs_decorator=operator_required,
-    urls_namespace="console_api",
+    openapi_url=None,  # served below like every other path: to operators
+    urls_namespace="api",
 )
 hosts = Router(tags=["hosts"])
 recipes = Router(tags=["recipes"])
@@ -83,7 +81,7 @@ def preview_rollout(request: HttpRequest, body: shapes.Start) -> Any:
 def start_rollout(request: HttpRequest, body: shapes.Start) -> Any:
     """Start a rollout; the same `idempotency_key` again answers with the rollout it started."""
     rollout_id = actions.start_rollout(body.to_request(), actor_of(request))
-    return 202, {"id": rollout_id, "url": reverse("console:rollout", args=[rollout_id])}
+    return Status(202, {"id": rollout_id, "url": reverse("console:rollout", args=[rollout_id])})
 
 
 @rollouts.get("", response=dict[str, Any])
@@ -102,28 +100,28 @@ def get_rollout(request: HttpRequest, rollout_id: int) -> Any:
 def pause_rollout(request: HttpRequest, rollout_id: int) -> Any:
     """No further step starts; steps under way end."""
     actions.pause_rollout(rollout_id, actor_of(request))
-    return 202, {"id": rollout_id}
+    return Status(202, {"id": rollout_id})
 
 
 @rollouts.post("/{int:rollout_id}/resume", response=CHANGE)
 def resume_rollout(request: HttpRequest, rollout_id: int) -> Any:
     """Go on after a pause."""
     actions.resume_rollout(rollout_id, actor_of(request))
-    return 202, {"id": rollout_id}
+    return Status(202, {"id": rollout_id})
 
 
 @rollouts.post("/{int:rollout_id}/cancel", response=CHANGE)
 def cancel_rollout(request: HttpRequest, rollout_id: int) -> Any:
     """End what runs on the hosts and start nothing more."""
     actions.cancel_rollout(rollout_id, actor_of(request))
-    return 202, {"id": rollout_id}
+    return Status(202, {"id": rollout_id})
 
 
 @rollouts.post("/{int:rollout_id}/retry", response=CHANGE)
 def retry_rollout(request: HttpRequest, rollout_id: int, body: shapes.Retry | None = None) -> Any:
     """Run failed and interrupted hosts again from the step where they stopped; all, or the named ones."""
     actions.retry_rollout(rollout_id, actor_of(request), body.targets if body else None)
-    return 202, {"id": rollout_id}
+    return Status(202, {"id": rollout_id})
 
 
 @rollouts.get("/{int:rollout_id}/log.txt", response={200: None})
@@ -132,6 +130,12 @@ def rollout_log(request: HttpRequest, rollout_id: int, target: str = "") -> Stre
     response = StreamingHttpResponse(log_lines(rollout_id, target), content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="rollout-{rollout_id}.txt"'
     return response
+
+
+@api.get("/openapi.json", include_in_schema=False)
+def openapi(request: HttpRequest) -> HttpResponse:
+    """This API as an OpenAPI document."""
+    return JsonResponse(api.get_openapi_schema(path_prefix=reverse("console:api:api-root")))
 
 
 api.add_router("/hosts", hosts)

@@ -16,7 +16,7 @@ class OperatorSession(SessionAuth):
 
     @override
     def authenticate(self, request: HttpRequest, key: str | None) -> User | None:
-        """The user; None (401) without one; HttpError 403 for one without the right or from a foreign page."""
+        """The user; None (401) without one; HttpError 403 without the right or from a foreign page."""
         if not request.user.is_authenticated:
             return None
         if foreign_origin(request) or not may_operate(request.user):

@@ -14,8 +14,8 @@ KeyWord = Literal["pinned", "unknown", "changed", "revoked", "none"]
 def key_word(host: Mapping[str, Any]) -> KeyWord:
     """One word for all keys of a host.
 
-    `changed`: it shows a key that nobody decided on although others were decided on before, so somebody may be
-    in between. `unknown`: it shows its first key. `none`: it was never reached and the import named no key.
+    `changed`: it shows a key that nobody decided on although others were decided on before, so somebody
+    may be in between. `unknown`: it shows its first key. `none`: never reached, and the import named no key.
     """
     states = {key["state"] for key in host["keys"]}
     if "pending" in states:

@@ -16,7 +16,7 @@ PAGE_EVENTS: Final = 2000
 def log_lines(rollout_id: int, target: str = "") -> Iterator[str]:
     """`2026-11-23T12:00:00.123Z bj-01 s3/a1 text` per line, in the order of the feed; LookupError at once.
 
-    `target` is a host's name. The pieces of a line that came in parts are joined; the time is that of its end.
+    `target` is a host's name. The pieces of a line are joined; the time is that of its end.
     """
     page = queries.rollout_page(rollout_id)
     names = {row["lane"]: row["name"] for row in page["targets"]}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ninja import Schema
+from ninja import Field, Schema
 from ninja.errors import ValidationError
 
 from rollcast.console.said import say_all
@@ -109,7 +109,7 @@ class Start(Schema):
     """What to start; what is left out is taken from the recipe's defaults."""
 
     recipe: str
-    params: dict[str, Any] = {}
+    params: dict[str, Any] = Field(default_factory=dict)
     selector: str = ""
     waves: str = ""
     parallel: int | None = None

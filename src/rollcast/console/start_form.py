@@ -1,4 +1,4 @@
-"""The start form: a recipe's parameters and the rollout's settings as fields, and what was typed as a request."""
+"""The start form: a recipe's parameters and a rollout's settings as fields, and back to a request."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class StartForm:
 
 
 def start_form(recipe: Recipe, typed: Mapping[str, str] | None = None, selector: str = "") -> StartForm:
-    """The form of a recipe: filled with what was typed, at first with the recipe's defaults (and `selector`)."""
+    """The form of a recipe: what was typed, at first the recipe's defaults (and `selector`)."""
     form = StartForm(
         recipe,
         [_parameter_field(parameter, typed) for parameter in recipe.parameters],

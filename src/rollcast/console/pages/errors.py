@@ -1,4 +1,4 @@
-"""What people see when a page is refused, missing or broken. Named by the project's URLconf as its handlers."""
+"""What people see when a page is refused, missing or broken. The URLconf names them as handlers."""
 
 from __future__ import annotations
 

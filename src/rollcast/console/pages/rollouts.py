@@ -37,7 +37,7 @@ def rollouts(request: HttpRequest) -> HttpResponse:
 
 @console_page
 @require_safe
-# Bytes from servers end up on this page: no string may become markup. The page loads no htmx, which could not.
+# Bytes from servers end up on this page: no string may become markup. It loads no htmx, which could not.
 @csp_update({"require-trusted-types-for": ["'script'"], "trusted-types": ["'none'"]})
 def rollout(request: HttpRequest, rollout_id: int) -> HttpResponse:
     """One rollout, live: the frame, and the snapshot from which the browser modules go on."""

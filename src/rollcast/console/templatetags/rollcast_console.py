@@ -166,10 +166,8 @@ def progress_bar(counts: Mapping[str, int]) -> SafeString:
             )
         x += width
     rects = mark_safe("".join(parts))  # noqa: S308 (joined from format_html results)
-    return format_html(
-        '<span class="bar" aria-hidden="true"><svg viewBox="0 0 100 8" preserveAspectRatio="none">{}</svg></span>',
-        rects,
-    )
+    svg = format_html('<svg viewBox="0 0 100 8" preserveAspectRatio="none">{}</svg>', rects)
+    return format_html('<span class="bar" aria-hidden="true">{}</span>', svg)
 
 
 @register.inclusion_tag("console/parts/problems.html")
