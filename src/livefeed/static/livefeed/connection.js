@@ -91,9 +91,9 @@ export class Connection {
 
   /** @param {unknown} data */
   #receive(data) {
-    this.#watch(this.#times.deadMs, "silence");
     clearTimeout(this.#answer);
     this.#answer = undefined;
+    if (this.#welcomed) this.#watch(this.#times.deadMs, "silence");
     if (typeof data !== "string") return;
     let message;
     try {
@@ -106,6 +106,7 @@ export class Connection {
     if (message.t === "welcome") {
       this.#welcomed = true;
       if (message.dead_s > 0) this.#times.deadMs = message.dead_s * 1000;
+      this.#watch(this.#times.deadMs, "silence");
       this.#owner.onWelcome(message);
     } else if (this.#welcomed) {
       this.#owner.onMessage(message, byteCeiling(data));

@@ -219,7 +219,7 @@ export class LiveFeed extends EventTarget {
     /** @type {string | null} */
     let refused = null;
     for (const subscription of this.#subscriptions) {
-      if (subscription.state === "over") refused = "refused";
+      if (subscription.state === "over") refused = subscription.refusal;
       else {
         behind += subscription.behind;
         asked ||= subscription.state === "asked" || subscription.state === "waiting";
@@ -228,7 +228,7 @@ export class LiveFeed extends EventTarget {
     }
     const none = { behind, retryInMs: 0, code: null };
     if (!this.#running) return { ...none, state: this.#code === null && !this.#everWelcomed ? "connecting" : "stopped", code: this.#code };
-    if (refused && [...this.#subscriptions].every((one) => one.state === "over")) return { ...none, state: "stopped", code: refused };
+    if (refused && [...this.#subscriptions].every((one) => one.refusal)) return { ...none, state: "stopped", code: refused };
     if (!this.#connection) return { ...none, state: "reconnecting", retryInMs: Math.max(0, this.#retryAt - performance.now()) };
     if (!this.#connection.welcomed) return { ...none, state: this.#attempt > 0 || this.#everWelcomed ? "reconnecting" : "connecting" };
     if (complete) return { ...none, state: "live" };

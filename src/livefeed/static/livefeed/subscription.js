@@ -60,6 +60,8 @@ export class Subscription extends EventTarget {
   caughtUp = false;
   /** The id of our question on this socket; 0 when none is open. */
   id = 0;
+  /** Why the server refused it for good. @type {string | null} */
+  refusal = null;
 
   #link;
   #troubles = 0;
@@ -300,6 +302,7 @@ export class Subscription extends EventTarget {
   /** @param {string} code */
   #fail(code) {
     this.#over();
+    this.refusal = code;
     this.#tell("error", { code });
     this.#link.changed();
     if (code === "sign_in") this.#link.signedOut();

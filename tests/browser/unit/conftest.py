@@ -1,0 +1,72 @@
+"""One Chromium per test process; a fresh page per test that fails on any breach of the content policy."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from tests.browser.unit.scripted import ScriptedFeed, serve_feed
+from tests.browser.unit.site import Site, serve_site
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+WATCH = """
+window.breaches = [];
+addEventListener("securitypolicyviolation", (e) => window.breaches.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`));
+"""
+
+
+@pytest.fixture(scope="package")
+def chromium() -> Iterator[Browser]:
+    """Not per session: Playwright's loop runs in this thread, and asynchronous tests elsewhere need it for theirs."""
+    if not Path(CHROMIUM).exists():
+        pytest.skip(f"NOT RUN: {CHROMIUM} is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serve_site() as one:
+        yield one
+
+
+@pytest.fixture
+def feed_server() -> Iterator[ScriptedFeed]:
+    with serve_feed() as one:
+        yield one
+
+
+@pytest.fixture
+def page(chromium: Browser, site: Site) -> Iterator[Page]:
+    """An empty page of the site, 1000 × 700; no policy breach and no uncaught error may happen in it."""
+    context = chromium.new_context(viewport={"width": 1000, "height": 700})
+    page = context.new_page()
+    page.set_default_timeout(10_000)
+    faults: list[str] = []
+
+    def heard(message: ConsoleMessage) -> None:
+        if "Content Security Policy" in message.text or "TrustedHTML" in message.text:
+            faults.append(message.text)
+
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    page.on("console", heard)
+    page.add_init_script(WATCH)
+    page.goto(f"{site.url}/")
+    yield page
+    faults += page.evaluate("() => window.breaches")
+    context.close()
+    assert not faults, json.dumps(faults, indent=1)
