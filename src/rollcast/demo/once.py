@@ -38,11 +38,15 @@ def run_once(*, hosts: int, speed: float | None, as_json: bool, how: Sabotage | 
     began = time.monotonic()
     ports_from = random.randrange(10_000, 30_000)  # two runs at a time need not try the same ports
     with _folder() as home:
-        with set_up(
-            home, hosts=hosts, speed=speed or DEFAULT_SPEED, port=0, ports_from=ports_from, quiet=True
-        ) as stage:
-            account = _roll_out(stage, how)
-            peak = stage.console.peak_mb()
+        try:
+            with set_up(
+                home, hosts=hosts, speed=speed or DEFAULT_SPEED, port=0, ports_from=ports_from, quiet=True
+            ) as stage:
+                account = _roll_out(stage, how)
+                peak = stage.console.peak_mb()
+        except (OSError, TimeoutError):
+            _tell_why(home)
+            raise
         if not account.closed and how is None:
             _tell_why(home)
     said = account.as_json(hosts=hosts, console_peak_mb=peak, seconds=round(time.monotonic() - began, 1))
@@ -135,8 +139,8 @@ def _stored(key: str) -> list[Event]:
 def _tell_why(home: Path) -> None:
     """An account that does not close is a fault of ours: say what the processes said."""
     for name in ("console.log", "fleet.log"):
-        text = (home / name).read_text("utf-8", "replace").strip()
-        if text:
+        log = home / name
+        if log.exists() and (text := log.read_text("utf-8", "replace").strip()):
             print(f"--- {name}\n{text[-8000:]}", file=sys.stderr, flush=True)
 
 
