@@ -1,13 +1,13 @@
 """What is read: the engine's snapshot, a target's plan for its worker, and what pages and API show.
 
 The page of a rollout reads the feed's head FIRST and the rows after it, without a transaction: what happened
-in between is then in the rows and comes once more as events, which carry the row's version and are dropped by it.
-Read the other way round, it would be in neither.
+in between is then in the rows and comes once more as events, which carry the row's version and are dropped by
+it. Read the other way round, it would be in neither.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -184,7 +184,7 @@ def mark(rollout_id: int, target_id: int, step_index: int, attempt: int) -> int:
 
 @lru_cache(maxsize=64)
 def _recipe_of(sha256: str, text: str) -> Recipe:
-    """A revision never changes, so its text is read once per process; `sha256` is the cheap half of the key."""
+    """A revision never changes: its text is read once per process."""
     return parse_recipe(text)
 
 
@@ -240,8 +240,8 @@ def rollout_page(rollout_id: int) -> dict[str, Any]:
 def rollout_list(page: int = 1, states: Iterable[str] = ()) -> dict[str, Any]:
     """One page of the rollouts (in one of the `states`, if any are given), newest first.
 
-    `{"rollouts": […], "page", "pages", "total"}`; each rollout has its `targets` by state and, as `waiting`, how
-    many of them wait for a person.
+    `{"rollouts": […], "page", "pages", "total"}`; each rollout has its `targets` by state and, as `waiting`,
+    how many of them wait for a person.
     """
     chosen = Rollout.objects.select_related("revision").order_by("-pk")
     wanted = list(states)
@@ -273,6 +273,16 @@ def rollouts_of_host(name: str, limit: int = 20) -> list[dict[str, Any]]:
     """The newest rollouts that had this host as a target: their JSON with the host's `target` in it."""
     rows = Target.objects.filter(name=name).select_related("rollout__revision").order_by("-pk")[:limit]
     return [{**_rollout_json(row.rollout), "target": _target_json(row, [])} for row in rows]
+
+
+def last_targets(names: Collection[str]) -> dict[str, dict[str, Any]]:
+    """By host name what each of these hosts did last: its newest target's JSON with the `rollout`'s id and title."""
+    mine = Target.objects.filter(host__name__in=names)
+    newest = mine.order_by("host").values("host").annotate(newest=Max("pk")).values_list("newest", flat=True)
+    return {
+        row.name: {**_target_json(row, []), "rollout": {"id": row.rollout_id, "title": row.rollout.title}}
+        for row in Target.objects.filter(pk__in=list(newest)).select_related("rollout")
+    }
 
 
 def journal_account(rollout_id: int) -> list[dict[str, Any]]:
