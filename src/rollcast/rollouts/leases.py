@@ -73,7 +73,7 @@ class Trust:
         return self._monotonic()
 
     def renewed(self, counted_from: float) -> None:
-        """The beat that was sent after `counted_from` is written: trust ends one beat before others may claim."""
+        """The beat sent after `counted_from` is written: trust ends one beat before others may claim."""
         trusted_for: float = option("LEASE_TRUST_S") - option("LEASE_BEAT_S")
         self._until = counted_from + trusted_for
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 from django.db import models
+from typing_extensions import override
 
 from rollcast.engine.states import RolloutState, StepState, StopEvidence, TargetState, Wanted
 
@@ -31,6 +32,7 @@ class RecipeRevision(models.Model):
             models.UniqueConstraint(fields=["name", "sha256"], name="one_row_per_recipe_text"),
         ]
 
+    @override
     def __str__(self) -> str:
         return f"{self.name} {self.sha256[:12]}"
 
@@ -47,18 +49,20 @@ class Artifact(models.Model):
             models.UniqueConstraint(fields=["sha256", "path"], name="one_row_per_artifact_and_path"),
         ]
 
+    @override
     def __str__(self) -> str:
         return f"{self.path} {self.sha256[:12]}"
 
 
 class Worker(models.Model):
-    """The heartbeat of one worker process; the row's absence or age is how the others know that it is gone."""
+    """The heartbeat of one worker process; by its age or absence the others know that it is gone."""
 
     name = models.CharField(max_length=200, unique=True)
     beat_at = models.FloatField()  # Unix time in seconds
     started_at = models.FloatField()
     info = models.JSONField(default=dict)
 
+    @override
     def __str__(self) -> str:
         return self.name
 
@@ -91,6 +95,7 @@ class Rollout(models.Model):
         permissions: ClassVar = [("operate", "May start, pause, resume, cancel and retry rollouts")]
         indexes: ClassVar = [models.Index(fields=["state"])]
 
+    @override
     def __str__(self) -> str:
         return f"{self.pk} {self.title}"
 
@@ -117,6 +122,7 @@ class Target(models.Model):
         ]
         indexes: ClassVar = [models.Index(fields=["state"])]
 
+    @override
     def __str__(self) -> str:
         return f"{self.pk} {self.name} in {self.rollout_id}"
 
@@ -150,5 +156,6 @@ class StepRun(models.Model):
             ),
         ]
 
+    @override
     def __str__(self) -> str:
         return f"t{self.target_id}/s{self.step_index}/a{self.attempt} {self.state}"

@@ -13,10 +13,9 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import Final
 
 import yaml
-from typing_extensions import override
 
 from rollcast.conf import recipes_folder
 from rollcast.engine.problems import InputError, Problem, gettext_noop, listed, nearest
@@ -46,7 +45,7 @@ class RecipeFile:
 
 
 def load_recipes(folder: Path | None = None) -> list[RecipeFile]:
-    """All recipe files of the folder (default: the settings'), by file name, wrong ones with their problems."""
+    """All recipe files of the folder (or the settings'), by file name, wrong ones with their problems."""
     place = folder or recipes_folder()
     if not place.is_dir():
         return []
@@ -56,7 +55,7 @@ def load_recipes(folder: Path | None = None) -> list[RecipeFile]:
 
 def load_recipe(path: Path) -> RecipeFile:
     """One recipe file; InputError with all of its problems."""
-    return read_recipe(_file_text(path), str(path))
+    return read_recipe(_file_text(path), _shown(path))
 
 
 def read_recipe(text: str, file: str | None = None) -> RecipeFile:
@@ -96,6 +95,7 @@ def values_and_lines(text: str, file: str | None = None) -> tuple[object, dict[s
         )
     walk = _Walk(file)
     try:
+        _refuse_aliases(text)
         node = yaml.compose(text, Loader=_PlainLoader)  # a safe loader with fewer types
     except yaml.YAMLError as error:
         raise InputError(_syntax_problem(error, file)) from error
@@ -106,19 +106,10 @@ def values_and_lines(text: str, file: str | None = None) -> tuple[object, dict[s
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Types nothing by itself: `_Walk` does, from what was written; refuses what a reader cannot see in place."""
+    """Types nothing by itself: `_Walk` does, from what was written."""
 
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}
 
-    @override
-    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        """As the parent class, but an alias (`*name`) is an error: it could stand for a million nodes."""
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.MarkedYAMLError(problem="found an alias", problem_mark=event.start_mark)
-        node: yaml.Node | None = super().compose_node(parent, index)
-        return node
-
+_PlainLoader.yaml_implicit_resolvers = {}
 
 _STR_TAG: Final = "tag:yaml.org,2002:str"
 _TAGS: Final = (_STR_TAG, "tag:yaml.org,2002:seq", "tag:yaml.org,2002:map")
@@ -153,6 +144,7 @@ class _Walk:
             return dict(self._items(node, path, depth))
         if isinstance(node, yaml.SequenceNode):
             return [self.plain(item, f"{path}[{i}]", depth + 1) for i, item in enumerate(node.value)]
+        assert isinstance(node, yaml.ScalarNode)
         return _scalar(node)
 
     def _items(self, node: yaml.MappingNode, path: str, depth: int) -> Iterator[tuple[str, object]]:
@@ -176,7 +168,7 @@ class _Walk:
         self.problems.append(Problem(code, template, params, file=self.file, line=line, field=path or None))
 
 
-def _scalar(node: yaml.Node) -> object:
+def _scalar(node: yaml.ScalarNode) -> object:
     """What was written: quoted and block texts are text, of plain words only the listed ones are more."""
     text = str(node.value)
     if node.style is not None:
@@ -190,6 +182,11 @@ def _scalar(node: yaml.Node) -> object:
     return float(text) if _DECIMAL.fullmatch(text) else text
 
 
+def _shown(path: Path) -> str:
+    """How messages name the file: with its folder, which is enough to find it."""
+    return f"{path.parent.name}/{path.name}" if path.parent.name else path.name
+
+
 def _file_text(path: Path) -> str:
     try:
         return path.read_bytes().decode("utf-8")
@@ -200,7 +197,7 @@ def _file_text(path: Path) -> str:
                 gettext_noop("The recipe file cannot be read: %(why)s."),
                 {"why": error.strerror or str(error)},
                 gettext_noop("Check that it is there and that Rollcast may read it."),
-                file=str(path),
+                file=_shown(path),
             )
         ) from error
     except UnicodeDecodeError as error:
@@ -210,7 +207,7 @@ def _file_text(path: Path) -> str:
                 "recipe_encoding",
                 gettext_noop("The recipe file is not UTF-8."),
                 cure=gettext_noop("Save it as UTF-8."),
-                file=str(path),
+                file=_shown(path),
                 line=line,
             )
         ) from error
@@ -222,7 +219,14 @@ def _read_or_problems(path: Path) -> RecipeFile:
     except InputError as error:
         text = path.read_bytes().decode("utf-8", "replace") if path.is_file() else ""
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return RecipeFile(str(path), text, digest, None, error.problems)
+        return RecipeFile(_shown(path), text, digest, None, error.problems)
+
+
+def _refuse_aliases(text: str) -> None:
+    """An alias (`*name`) is an error: a reader cannot see in place what it says, and it can mean a million nodes."""
+    for event in yaml.parse(text, Loader=_PlainLoader):  # a safe loader with fewer types
+        if isinstance(event, yaml.AliasEvent):
+            raise yaml.MarkedYAMLError(problem="found an alias", problem_mark=event.start_mark)
 
 
 def _syntax_problem(error: yaml.YAMLError, file: str | None) -> Problem:

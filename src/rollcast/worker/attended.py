@@ -1,7 +1,7 @@
 """Steps that need the worker all the time: `wait` and `upload`. Neither leaves anything running on a host.
 
-Both go on after a takeover: a wait counts from the row's `started_at`, an upload is simply done again (the host
-gets the file whole or not at all).
+Both go on after a takeover: a wait counts from the row's `started_at`, an upload is simply done again (the
+host gets the file whole or not at all).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ async def wait_on(hand: Hand, plan: TargetPlan, step: Step, run: RunRow) -> None
 
 
 async def upload_on(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, connection: Connection) -> None:
-    """Bring the step's file to the host; ContactLost when contact is lost, Changed when the target is cancelled."""
+    """Bring the step's file to the host; ContactLost, or Changed when the target is cancelled."""
     key = (run.step_index, run.attempt)
     path, sha256 = plan.files[fill(step.file, plan.params)]
     progress = _Progress(hand, run.step_index)
@@ -62,4 +62,4 @@ class _Progress:
             return
         self._next = now + PROGRESS_S
         entry = ProgressEntry(self._hand.target_id, self._step_index, n_bytes, total)
-        self._hand.context.recorder.hand_over(entry)
+        _ = self._hand.context.recorder.hand_over(entry)

@@ -8,8 +8,8 @@ from rollcast.engine.decide import decide
 from rollcast.rollouts import actions, queries
 from rollcast.rollouts.leases import Held
 
-# Rounds in one look. A decision leads to another one (pending → running → its targets go) a few times at most; a
-# look that still has something to say after that is followed by the next one anyway.
+# Rounds in one look. A decision leads to another one (pending → running → its targets go) a few times at
+# most; a look that still has something to say after that is followed by the next one anyway.
 MAX_ROUNDS: Final = 5
 
 

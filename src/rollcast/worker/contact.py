@@ -11,7 +11,7 @@ from rollcast.worker.context import Context, connect_options
 
 
 class Contact:
-    """The way to one host. `failed_since` is when the present series of failures began (the worker's clock)."""
+    """The way to one host. `failed_since`: when the present series of failures began (worker's clock)."""
 
     def __init__(self, context: Context) -> None:
         self._context = context
@@ -41,10 +41,10 @@ class Contact:
             self.failed_since = self._context.clock()
 
     def next_try_s(self) -> float:
-        """Seconds to wait before the next try: doubling, capped, scattered so that a fleet does not come at once."""
+        """Seconds before the next try: doubling, capped, scattered, so that a fleet does not come at once."""
         first: float = option("RECONNECT_FIRST_S")
         longest: float = option("RECONNECT_MAX_S")
-        base = min(longest, first * 2 ** min(self._tries, 16))
+        base = min(longest, first * 2.0 ** min(self._tries, 16))
         self._tries += 1
         return base * random.uniform(0.5, 1.0)  # noqa: S311  # scatter, no secret
 

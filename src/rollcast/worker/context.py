@@ -17,7 +17,7 @@ Connect = Callable[[HostSpec, ConnectOptions], Awaitable[Connection]]
 
 @dataclass(frozen=True)
 class Context:
-    """One worker's hands. `epoch` is the installation's; `wake` makes the sweep look at once, from any thread."""
+    """What one worker has. `epoch` is the installation's; `wake` makes the sweep look at once."""
 
     worker_id: int
     epoch: str

@@ -1,23 +1,24 @@
 """Steps that run detached on the host: `run` and `check`.
 
-Promise: an attempt is started at most once, whatever is cut in between; a step is `succeeded` only when every byte
-that it wrote is stored. Why true: the row `starting` stands before the start is sent, and the start is sent only by
-the worker that wrote that row, at once. Whoever finds such a row later seals the attempt's folder: `sealed` means
-that nothing ran or will, `taken` that it runs, and from then on there is only attach. At the end the
-exit record's count and digest are compared with what was read. What would break it: a second way to `start`;
-a verdict by our own clock; success without the account.
+Promise: an attempt is started at most once, whatever is cut in between; a step is `succeeded` only when every
+byte that it wrote is stored. Why true: the row `starting` stands before the start is sent, and the start is
+sent only by the worker that wrote that row, at once. Whoever finds such a row later seals the attempt's
+folder: `sealed` means that nothing ran or will, `taken` that it runs, and from then on there is only attach.
+At the end the exit record's count and digest are compared with what was read. What would break it: a second
+way to `start`; a verdict by our own clock; success without the account.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from rollcast.conf import option
 from rollcast.engine.recipe import Step, check_script, environment
 from rollcast.engine.states import NOTHING_RAN, StepState, StopEvidence, TargetState
-from rollcast.remote.connector import Attachment, Connection, Ended, step_directory
+from rollcast.remote.connector import Attachment, Connection, Ended, Item, step_directory
 from rollcast.remote.errors import RunnerError
 from rollcast.remote.follow import follow
 from rollcast.rollouts import queries
@@ -106,7 +107,7 @@ class Detached:
             attachment=attachment,
             silence_look_s=option("SILENCE_LOOK_S"),
         )
-        following = asyncio.ensure_future(follower.run(items))
+        following = asyncio.ensure_future(follower.run(cast("AsyncGenerator[Item, None]", items)))
         stopping: asyncio.Task[StopEvidence] | None = None
         cancelling = place.plan.view.state is TargetState.CANCELLING
         try:
@@ -130,9 +131,9 @@ class Detached:
     async def _watch(
         self, following: asyncio.Future[Verdict], stopping: asyncio.Task[StopEvidence] | None
     ) -> bool:
-        """Wait for whatever comes first; says whether the target is to be cancelled. Changed if it was taken."""
+        """Wait for what comes first; whether the target is to be cancelled. Changed if it was taken."""
         poked = asyncio.ensure_future(self._hand.poked())
-        waited_for = {following, poked} if stopping is None else {following, poked, stopping}
+        waited_for: set[asyncio.Future[Any]] = {following, poked, *([stopping] if stopping else [])}
         try:
             await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
             if following.done() or not poked.done():
@@ -217,7 +218,7 @@ class Detached:
 
 
 async def _sealed(place: _Place) -> bool:
-    """Whether nothing of the attempt ran or will. A runner that cannot even make the folder has run nothing."""
+    """Whether nothing of the attempt ran or will; a runner that cannot make the folder has run nothing."""
     try:
         return await place.connection.seal(place.directory) == "sealed"
     except RunnerError:

@@ -93,7 +93,7 @@ class Follower:
             case Missing():
                 return Verdict(interrupted="missing")
             case Gone(state=state):
-                return Verdict(nothing_ran=True) if state == "sealed" else Verdict(interrupted=state)
+                return Verdict(interrupted=state)
             case Refused(why=why):
                 return Verdict(nothing_ran=why != "taken", taken=why == "taken")
         return None

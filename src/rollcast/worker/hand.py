@@ -1,4 +1,4 @@
-"""A worker's hold on one target: its plan, the changes it may make, and how it hears that the plan has changed."""
+"""A worker's hold on one target: its plan, the changes it may make, and how it hears of others'."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Hand:
         await self._poked.wait()
 
     async def unless_cancelled(self, plan: TargetPlan, work: Coroutine[Any, Any, T]) -> T:
-        """The work's outcome; Changed, with the work cancelled, once the target is to be cancelled or is taken."""
+        """The work's outcome; Changed, and the work is dropped, once the target is cancelled or taken."""
         task = asyncio.ensure_future(work)
         try:
             while True:
@@ -76,9 +76,8 @@ class Hand:
         """The host said that the step runs; its end will tell if this could not be written."""
         index, attempt = plan_step
         old = frozenset({StepState.STARTING})
-        self.context.recorder.hand_over(
-            StepChange(self.target_id, self.fence, index, attempt, old, StepState.RUNNING)
-        )
+        change = StepChange(self.target_id, self.fence, index, attempt, old, StepState.RUNNING)
+        _ = self.context.recorder.hand_over(change)
 
     async def note_evidence(self, plan: TargetPlan, evidence: str) -> None:
         """Keep what was seen of a step that could not be stopped for sure; its state stays."""

@@ -1,9 +1,9 @@
-"""One reader of one step run's journal: raw bytes in, pieces out, and the digest of exactly what was given out.
+"""One reader of one step run's journal: raw bytes in, pieces out, and the digest of what was given out.
 
 Promise: the SHA-256 beside an entry is that of the raw bytes from where this reader began to the entry's last
-piece, before any decoding; so "stored" can be compared with what the host wrote. Why true: bytes are held until the
-decoder's mark has passed them, and hashed in that order. What would break it: hashing what arrived instead of what
-was given out.
+piece, before any decoding; so "stored" can be compared with what the host wrote. Why true: bytes are held
+until the decoder's mark has passed them, and hashed in that order. What would break it: hashing what arrived
+instead of what was given out.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
 """Station 8: what all targets of this worker have read and become, stored once a tick in one transaction.
 
-Promise: entries are stored in the order in which they were handed over, so a change of state never overtakes the
-output before it; each entry's outcome is told to whoever awaits it; nothing is dropped. Why true: one queue, one
-task that empties it, and a tick that fails for the database's sake is tried again as a whole: it was rolled back
-as a whole, and what is stored already is recognised by its mark or its state. What would break it: two tasks that
-record, or giving up on a tick.
+Promise: entries are stored in the order in which they were handed over, so a change of state never overtakes
+the output before it; each entry's outcome is told to whoever awaits it; nothing is dropped. Why true: one
+queue, one task that empties it, and a tick that fails for the database's sake is tried again as a whole: it
+was rolled back as a whole, and what is stored already is recognised by its mark or its state. What would
+break it: two tasks that record, or giving up on a tick.
 
 The first entry after silence is stored at once; after that a tick lasts RECORD_TICK_S. Bytes that wait are
 bounded: followers ask for `room` and stop reading from their hosts until there is some.
@@ -28,7 +28,8 @@ log = logging.getLogger(__name__)
 
 # Entries in one transaction: at 200 targets some ticks' worth, a few tens of milliseconds of the database.
 MAX_ENTRIES: Final = 1000
-# Seconds before a tick is tried again that the database refused (locked for longer than its own time-out, disk full).
+# Seconds before a tick is tried again that the database refused (locked for longer than its own time-out,
+# disk full).
 RETRY_S: Final = 1.0
 
 

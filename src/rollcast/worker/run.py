@@ -1,8 +1,8 @@
 """A worker: the parts put together, as a process of its own or in a thread beside the web server.
 
-`run` ends in order when its stop event is set (SIGTERM): rounds end, followers leave (what runs on hosts goes on),
-what was read is stored, and the leases are handed back, so that another worker goes on at once. A worker that is
-killed does none of that; its leases lapse and the rest follows from the rows.
+`run` ends in order when its stop event is set (SIGTERM): rounds end, followers leave (what runs on hosts goes
+on), what was read is stored, and the leases are handed back, so that another worker goes on at once. A worker
+that is killed does none of that; its leases lapse and the rest follows from the rows.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Cancel: end what runs on a host, and say how sure that is.
 
-The order is the runner's: seal (a start that is still on its way runs nothing), TERM to the step's session, grace,
-KILL, look. It goes over a second channel, so that the follower keeps reading what the step says while it ends.
+The order is the runner's: seal (a start that is still on its way runs nothing), TERM to the step's session,
+grace, KILL, look. It goes over a second channel, so that the follower keeps reading what the step says while
+it ends.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""The worker's rounds: say that we live, find work that nobody holds, see to it that everything held is worked on.
+"""The worker's rounds: say that we live, find work that nobody holds, work on everything held.
 
-A slow poll alone is enough: each round looks at the rows, whatever was hinted. A hint only makes the next round come
-at once. A worker whose trust lapses (leases.py) drops everything and acts again once it has renewed.
+A slow poll alone is enough: each round looks at the rows, whatever was hinted. A hint only makes the next
+round come at once. A worker whose trust lapses (leases.py) drops everything and acts again once it has
+renewed.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class Sweep:
         self.context.trust.renewed(counted_from)
 
     async def beats(self) -> None:
-        """Renew the lease for ever. A database that refuses a beat is asked again; trust runs out by itself."""
+        """Renew the lease for ever. A database that refuses is asked again; trust runs out by itself."""
         while True:
             try:
                 await self.beat()

@@ -1,9 +1,9 @@
 """Station 6: one target's steps, in order, from where its rows say that it is.
 
-A loop: read the plan, ask `engine.next_action`, do that, again. Nothing is remembered between two rounds that a new
-worker would not find in the rows, on the host or in the feed, so a takeover is the same loop in another process.
-Only what the host says ends a step; a host that does not answer makes the target `lost`, not `failed`, once
-the start of any step was sent to it.
+A loop: read the plan, ask `engine.next_action`, do that, again. Nothing is remembered between two rounds that
+a new worker would not find in the rows, on the host or in the feed, so a takeover is the same loop in another
+process. Only what the host says ends a step; a host that does not answer makes the target `lost`, not
+`failed`, once the start of any step was sent to it.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class TargetRun:
         return connection
 
     async def _without_contact(self, code: str) -> None:
-        """The host cannot be reached, or contact was lost: write what that means, then wait before the next try."""
+        """The host cannot be reached, or contact was lost: write what that means, then wait."""
         self._contact.lost()
         plan = await self._hand.plan()
         if plan is None:
@@ -162,7 +162,7 @@ class TargetRun:
         await self._pause(plan)
 
     def _given_up(self, code: str) -> bool:
-        """Whether a host on which nothing was started has had its time; a refusal does not get better by waiting."""
+        """Whether a host where nothing was started has had its time; a refusal is not mended by waiting."""
         if code in REFUSALS:
             return True
         since = self._contact.failed_since

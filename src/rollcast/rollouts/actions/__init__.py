@@ -1,7 +1,7 @@
 """THE ONLY WRITER of states, events and audit of rollouts.
 
-Each function here is one transaction: rows by compare-and-set, the events of the feed, the audit entry. Pages, API,
-CLI and workers call these and nothing else; leases (who may act) are the business of `leases`.
+Each function here is one transaction: rows by compare-and-set, the events of the feed, the audit entry.
+Pages, API, CLI and workers call these and nothing else; leases (who may act) are the business of `leases`.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """One transaction's changes: rows by compare-and-set, and the events that tell of them.
 
-Promise: whoever has read the rows at some moment and applies the feed's events after the head of that moment has
-the rows of any later moment. Why true: a `Ledger` is the only code that changes a state; each change adds its event,
-and all events are appended at the end of the same transaction (the feed's row is the last one locked, several feeds
-in key order). What would break it: an UPDATE of a shown column anywhere else; an append outside the transaction.
+Promise: whoever has read the rows at some moment and applies the feed's events after the head of that moment
+has the rows of any later moment. Why true: a `Ledger` is the only code that changes a state; each change adds
+its event, and all events are appended at the end of the same transaction (the feed's row is the last one
+locked, several feeds in key order). What would break it: an UPDATE of a shown column anywhere else; an append
+outside the transaction.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ class Ledger:
     def move_rollout(
         self, row: Rollout, state: RolloutState, *, reason: str = "", wanted: Wanted | None = None
     ) -> bool:
-        """Bring a rollout into `state` (which may be the one it has) and `wanted`; False if another was first.
+        """Bring a rollout into `state` (maybe the one it has) and `wanted`; False if another was first.
 
         ValueError for a move that the table of states does not have.
         """
@@ -171,7 +172,7 @@ def one_transaction() -> Iterator[Ledger]:
 
 
 def _compare_and_set(row: Rollout | Target | StepRun, changes: Mapping[str, Any]) -> bool:
-    """Write `changes` and the next version if the row is as it was read; the object follows what was written."""
+    """Write `changes` and the next version if the row is as it was read; the object follows."""
     unchanged = type(row)._default_manager.filter(pk=row.pk, version=row.version, state=row.state)
     if unchanged.update(**changes, version=row.version + 1) != 1:
         return False

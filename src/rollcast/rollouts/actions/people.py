@@ -43,7 +43,7 @@ def resume_rollout(rollout_id: int, actor: str) -> None:
 
 
 def cancel_rollout(rollout_id: int, actor: str) -> None:
-    """Stop what runs on the hosts and start nothing more. NotPossible once it has ended or is being cancelled."""
+    """Stop what runs on the hosts, start nothing more. NotPossible once it has ended or is cancelled."""
     with one_transaction() as ledger:
         row = _open_rollout(rollout_id, gettext_noop("Only a rollout that has not ended can be cancelled."))
         if row.wanted == Wanted.CANCEL.value:
@@ -54,8 +54,9 @@ def cancel_rollout(rollout_id: int, actor: str) -> None:
 def retry_rollout(rollout_id: int, actor: str, targets: Sequence[str] | None = None) -> None:
     """Try failed, skipped and interrupted targets again, from the step that failed, in the same rollout.
 
-    `targets` are host names, None means all that can be tried. A rollout that had ended `succeeded` or `failed`
-    runs again and its feed is opened. NotPossible if there is nothing to try, InputError for unknown names.
+    `targets` are host names, None means all that can be tried. A rollout that had ended `succeeded` or
+    `failed` runs again and its feed is opened. NotPossible if there is nothing to try, InputError for unknown
+    names.
     """
     with one_transaction() as ledger:
         row = _rollout(rollout_id)

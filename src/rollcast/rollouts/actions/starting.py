@@ -38,7 +38,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class StartRequest:
-    """What to start. None and "" mean the recipe's default; "*" selects all hosts whatever the recipe says."""
+    """What to start. None and "" mean the recipe's default; "*" selects all hosts in any case."""
 
     recipe: str
     params: Mapping[str, object] = field(default_factory=dict)
@@ -84,7 +84,7 @@ class _Plan:
 
 
 def preview_rollout(request: StartRequest) -> Preview:
-    """What `start_rollout` would do with the request, which hosts in which waves; InputError with all problems."""
+    """What `start_rollout` would do, which hosts in which waves; InputError with all problems."""
     return _plan(request).preview
 
 
@@ -144,7 +144,12 @@ def _plan(request: StartRequest) -> _Plan:
     files = None if bound is None else _checked(problems, lambda: _files(recipe, bound))
     if problems or None in (parallel, bound, hosts, budget, waves, files):
         raise InputError(problems)
-    assert parallel and bound is not None and hosts and budget and waves and files is not None
+    assert parallel
+    assert bound is not None
+    assert hosts
+    assert budget
+    assert waves
+    assert files is not None
     preview = Preview(
         recipe=recipe.name,
         title=recipe.title or recipe.name,

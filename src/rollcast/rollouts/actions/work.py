@@ -1,9 +1,9 @@
 """What a worker writes: station 5 carries decisions out, station 8 stores output and changes of state.
 
-Every change of state names the fence under which its worker holds the row; a worker that lost it changes nothing
-and is told so. Output needs no fence: a journal's bytes at an offset are the same for everyone, so a chunk is
-accepted by its mark, once, whoever brings it (livefeed). What a worker has read is kept with it as a *stretch*
-(from, to, SHA-256), so that the account of a journal can be closed after any number of takeovers.
+Every change of state names the fence under which its worker holds the row; a worker that lost it changes
+nothing and is told so. Output needs no fence: a journal's bytes at an offset are the same for everyone, so a
+chunk is accepted by its mark, once, whoever brings it (livefeed). What a worker has read is kept with it as a
+*stretch* (from, to, SHA-256), so that the account of a journal can be closed after any number of takeovers.
 """
 
 from __future__ import annotations
