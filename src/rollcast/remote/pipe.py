@@ -85,8 +85,11 @@ class Pipe(Protocol):
     @property
     def inbox(self) -> Inbox: ...
 
-    async def send(self, data: bytes) -> None:
-        """Write to its stdin; waits while the transport is full. Raises ContactLost."""
+    async def send(self, data: bytes) -> bool:
+        """Write to its stdin; waits while the transport is full.
+
+        False when nobody takes it any more: the inbox, read to its end, tells why.
+        """
 
     def send_eof(self) -> None:
         """End its stdin."""

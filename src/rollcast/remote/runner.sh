@@ -298,7 +298,8 @@ rc_supervise() { # LIMIT TIMEOUT BUFFERING UMASK
     printf 'started %s %s %s\n' $$ "$rc_born" "$rc_boot" >> "$rc_run/control"
     rc_watch "$1" "$2" &
     rc_watcher=$!
-    setsid sh "$0" step "$rc_dir" "$3" "$4" < /dev/null >> "$rc_run/journal" 2>&1
+    # In a subshell, because dash and busybox redirect themselves, and would say "Terminated" into the journal.
+    (exec < /dev/null >> "$rc_run/journal" 2>&1 && exec setsid sh "$0" step "$rc_dir" "$3" "$4")
     rc_code=$?
     # A watcher that is just ending the step must finish with its children; any other must not outlive us.
     if [ -e "$rc_run/ending" ]; then wait "$rc_watcher"; else kill -s KILL "$rc_watcher"; fi
@@ -313,7 +314,6 @@ rc_supervise() { # LIMIT TIMEOUT BUFFERING UMASK
 rc_watch() { # LIMIT TIMEOUT
     rc_uptime
     rc_deadline=$((rc_now + $2)) rc_disk_seen=0
-    true > "$rc_run/seen"
     while sleep 1; do
         # Whoever lives of the two is reason enough: a step whose supervisor was killed keeps its limits.
         rc_alive $$ "$rc_born" || rc_step_members || return
@@ -322,7 +322,8 @@ rc_watch() { # LIMIT TIMEOUT
             rc_end_by_rule "timeout $2" $rc_timeout_grace
             return
         fi
-        [ "$rc_run/journal" -nt "$rc_run/seen" ] || continue # nothing new: no process spent on it
+        # Nothing new: no process spent on it. Asked this way round, because busybox compares whole seconds.
+        [ "$rc_run/seen" -nt "$rc_run/journal" ] && continue
         true > "$rc_run/seen"
         rc_bytes=$(rc_size "$rc_run/journal")
         if [ "$rc_bytes" -gt "$1" ] || rc_disk_is_short; then

@@ -77,7 +77,8 @@ async def _send(pipe: Pipe, file: BinaryIO, total: int, progress: Callable[[int,
             break
         try:
             async with asyncio.timeout(STALL_S):
-                await pipe.send(data)
+                if not await pipe.send(data):
+                    return
         except TimeoutError:
             raise ContactLost(f"the host took no byte of the upload for {STALL_S:g} s") from None
         sent += len(data)

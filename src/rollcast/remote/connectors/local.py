@@ -54,7 +54,7 @@ class LocalConnection(RunnerConnection):
         loop = asyncio.get_running_loop()
         try:
             _transport, protocol = await loop.subprocess_exec(
-                lambda: _ProcessPipe(self.spec.name, self._pipes),
+                lambda: _ProcessPipe(self._pipes),
                 "/bin/sh",
                 "-c",
                 command,
@@ -77,8 +77,7 @@ class LocalConnection(RunnerConnection):
 class _ProcessPipe(asyncio.SubprocessProtocol):
     """One child and its three pipes."""
 
-    def __init__(self, host: str, alive: set[_ProcessPipe]) -> None:
-        self._host: Final = host
+    def __init__(self, alive: set[_ProcessPipe]) -> None:
         self._alive = alive
         self._transport: asyncio.SubprocessTransport | None = None
         self._may_write = asyncio.Event()
@@ -110,7 +109,13 @@ class _ProcessPipe(asyncio.SubprocessProtocol):
         self._may_write.set()
 
     @override
+    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
+        self._may_write.set()
+
+    @override
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._transport is not None:
+            self._transport.close()
         self._inbox.end()
         self._may_write.set()
         self._alive.discard(self)
@@ -118,13 +123,13 @@ class _ProcessPipe(asyncio.SubprocessProtocol):
 
     # Called by us
 
-    async def send(self, data: bytes) -> None:
-        await self._may_write.wait()
+    async def send(self, data: bytes) -> bool:
         stdin = self._stdin()
         if stdin is None or stdin.is_closing():
-            raise ContactLost(f"{self._host}: the command ended before it had read all")
+            return False
         stdin.write(data)
         await self._may_write.wait()
+        return not stdin.is_closing()
 
     def send_eof(self) -> None:
         stdin = self._stdin()

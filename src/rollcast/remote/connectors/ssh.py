@@ -266,13 +266,12 @@ class _ChannelPipe(asyncssh.SSHClientSession[bytes]):
 
     # Called by us
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: bytes) -> bool:
         if self._channel is None or self._gone or self._channel.is_closing():
-            raise self._connection.contact_lost(None)
+            return False
         self._channel.write(data)
         await self._may_write.wait()
-        if self._gone:
-            raise self._connection.contact_lost(None)
+        return not self._gone
 
     def send_eof(self) -> None:
         if self._channel is not None and not self._gone and not self._channel.is_closing():
