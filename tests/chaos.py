@@ -15,6 +15,8 @@ from typing import Literal
 
 from typing_extensions import override
 
+from tests.waiting import POLL_S
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -27,18 +29,21 @@ class Cut:
     frames: int | None = None
     direction: Literal["down", "up"] = "down"
     how: Literal["rst", "fin"] = "rst"
+    last_words: bytes = b""  # sent to the client before a FIN: a close frame, say
 
 
 class ChaosProxy:
     """Forwards to `target`; each new connection takes the next planned cut. None, or no more: no cut."""
 
     def __init__(self, target: tuple[str, int]) -> None:
-        self.target = target
+        self._host = target[0]
+        self._ports = [target[1]]
         self.port = 0
         self.connections = 0
         self.cuts = 0
         self._plan: Iterator[Cut | None] = iter(())
         self._links: set[_Link] = set()
+        self._halves: set[_Half] = set()
         self._loop = asyncio.new_event_loop()
         self._stop = asyncio.Event()
         self._ready = threading.Event()
@@ -62,9 +67,14 @@ class ChaosProxy:
         """Cut every connection now; the answer is how many there were."""
         return self._do(lambda: sum(link.cut(how) for link in list(self._links)))
 
-    def retarget(self, port: int) -> None:
-        """New connections go to this port of the same host."""
-        self._do(lambda: setattr(self, "target", (self.target[0], port)))
+    def retarget(self, *ports: int) -> None:
+        """New connections go to these ports of the same host in turn."""
+        self._do(lambda: setattr(self, "_ports", list(ports)))
+
+    @property
+    def target(self) -> tuple[str, int]:
+        """Where the newest connection goes."""
+        return self._host, self._ports[self.connections % len(self._ports)]
 
     def _do(self, call: Callable[[], int | None]) -> int:
         async def run() -> int:
@@ -83,9 +93,19 @@ class ChaosProxy:
         self._ready.set()
         await self._stop.wait()
         server.close()
-        for link in list(self._links):
-            link.cut("fin")
-        await asyncio.sleep(0)
+        await server.wait_closed()
+        while self._halves:
+            for half in list(self._halves):
+                half.abandon()
+            await asyncio.sleep(POLL_S)
+
+    def half_opened(self, half: _Half) -> None:
+        """A socket of ours is open: none may be left over."""
+        self._halves.add(half)
+
+    def half_closed(self, half: _Half) -> None:
+        """It is closed."""
+        self._halves.discard(half)
 
     def opened(self, link: _Link) -> Cut | None:
         """A new connection: its fate."""
@@ -123,6 +143,8 @@ class _Link:
                 raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 half.transport.abort()
             else:
+                if half is self.client and self.cut_at is not None:
+                    half.transport.write(self.cut_at.last_words)
                 half.transport.close()
         return 1
 
@@ -140,10 +162,18 @@ class _Half(asyncio.Protocol):
         self.meter: _Meter | None = None
         self.dialling: asyncio.Task[None] | None = None
 
+    def abandon(self) -> None:
+        """Let go of everything at once."""
+        if self.dialling is not None:
+            self.dialling.cancel()
+        if self.transport is not None:
+            self.transport.abort()
+
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self.transport = transport
+        self.link.proxy.half_opened(self)
         raw: socket.socket = transport.get_extra_info("socket")
         raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self.direction == "up":
@@ -179,6 +209,7 @@ class _Half(asyncio.Protocol):
 
     @override
     def connection_lost(self, exc: Exception | None) -> None:
+        self.link.proxy.half_closed(self)
         self.link.proxy.closed(self.link)
         if self.other.transport is not None and not self.other.transport.is_closing():
             self.other.transport.close()

@@ -57,7 +57,7 @@ def server(
 
 def new_server(bell: str) -> Server:
     """A server that is not started yet."""
-    return Server(str(connection.settings_dict["NAME"]), DOORBELLS[bell], settings.SESSION_COOKIE_NAME)
+    return Server(bell, DOORBELLS[bell], str(connection.settings_dict["NAME"]), settings.SESSION_COOKIE_NAME)
 
 
 @pytest.fixture
@@ -85,7 +85,7 @@ class Visitor:
             epoch=epoch,
             after=after,
             attempts=attempts,
-            patience=0.001,
+            patience=0.0002,
         )
 
 
