@@ -30,7 +30,9 @@ def _session_of(user: User | None) -> str:
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
-async def _socket(user: User | None, origin: str | None, subprotocol: str = "livefeed.v1") -> WebsocketCommunicator:
+async def _socket(
+    user: User | None, origin: str | None, subprotocol: str = "livefeed.v1"
+) -> WebsocketCommunicator:
     session = await sync_to_async(_session_of)(user)
     headers = [(b"host", b"testserver"), (b"cookie", f"{settings.SESSION_COOKIE_NAME}={session}".encode())]
     if origin is not None:

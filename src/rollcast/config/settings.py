@@ -10,6 +10,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+from rollcast.config.own_settings import own_settings
+
 HOME = Path(os.environ.get("ROLLCAST_HOME", Path.home() / ".local" / "share" / "rollcast"))
 SECRET_FILE = HOME / "secret_key"
 # Without the file only commands that sign nothing work: `rollcast.config.boot` creates it, mode 600.
@@ -127,11 +129,12 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-ROLLCAST: dict[str, Any] = {"HOME": HOME}
+_own = own_settings(HOME)
+ROLLCAST: dict[str, Any] = {"HOME": HOME} | _own["ROLLCAST"]
 LIVEFEED: dict[str, Any] = {
     "MAY_READ": "rollcast.access.permissions.may_read_feed",
     "DOORBELL": "livefeed.doorbells.sqlite.SqliteDoorbell",
-}
+} | _own["LIVEFEED"]
 
 LOGGING = {
     "version": 1,
