@@ -51,7 +51,7 @@ targets = st.builds(
     id=st.just(0),
     name=st.sampled_from(["a", "b", "c", "d"]),
     wave=st.integers(1, 3),
-    state=st.sampled_from(TargetState),
+    state=st.sampled_from([*TargetState, *[TargetState.PENDING] * 6, *[TargetState.RUNNING] * 2]),
     step_index=st.just(0),
     reason=st.sampled_from(["", "interrupted", "budget_exceeded"]),
     latest=st.none() | step_runs,
@@ -59,7 +59,7 @@ targets = st.builds(
 snapshots = st.builds(
     Snapshot,
     state=st.sampled_from(RolloutState),
-    wanted=st.sampled_from(Wanted),
+    wanted=st.sampled_from([*Wanted, Wanted.RUN, Wanted.RUN]),
     parallel=st.integers(1, 4),
     failure_limit=st.integers(0, 3),
     targets=st.lists(targets, min_size=1, max_size=6).map(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import Enum
+
 import pytest
 
 from rollcast.engine.progress import counts
@@ -25,7 +27,7 @@ from rollcast.engine.states import (
     [(ROLLOUT_MOVES, RolloutState), (TARGET_MOVES, TargetState), (STEP_MOVES, StepState)],
 )
 def test_every_state_has_its_moves_and_every_state_is_reached(
-    moves: dict[str, frozenset[str]], states: type
+    moves: dict[str, frozenset[str]], states: type[Enum]
 ) -> None:
     assert set(moves) == set(states)
     reached = set().union(*moves.values())

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import login
+from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render, resolve_url
@@ -35,6 +36,12 @@ class SignIn(LoginView):
         """The form's context and the frame around it."""
         return super().get_context_data(**kwargs) | {"base_template": option("BASE_TEMPLATE")}
 
+    @override
+    def form_valid(self, form: AuthenticationForm) -> HttpResponse:
+        """The name and password were right."""
+        _record(form.get_user().get_username(), "password")
+        return super().form_valid(form)
+
 
 class SignOut(LogoutView):
     """Sign out, by POST only, and go to the sign-in page."""
@@ -57,10 +64,12 @@ def sign_in_by_link(request: HttpRequest, token: str) -> HttpResponse:
             response = render(request, "access/sign_in_link_invalid.html", context, status=410)
         else:
             login(request, user, backend=BACKEND)
-            audit.record(
-                f"user:{user.get_username()}", "user.signed_in", f"user/{user.get_username()}", {"by": "link"}
-            )
+            _record(user.get_username(), "link")
             response = redirect(resolve_url(settings.LOGIN_REDIRECT_URL))
     # The address holds the token: no other site may see it.
     response["Referrer-Policy"] = "no-referrer"
     return response
+
+
+def _record(username: str, by: str) -> None:
+    audit.record(f"user:{username}", "user.signed_in", f"user/{username}", {"by": by})

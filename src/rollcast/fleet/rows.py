@@ -21,6 +21,7 @@ DEFAULT_ENCODING: Final = "utf-8"
 _NAME: Final = re.compile(r"\w[\w.-]*")
 _ADDRESS: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_%-]*", flags=re.ASCII)
 _USER: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.@\\-]*\$?", flags=re.ASCII)
+_ASCII: Final = bytes(range(128))
 _LABEL: Final = re.compile(r"([A-Za-z0-9_][A-Za-z0-9_.\-/]*)=([^=!~,\s\"']+)")
 
 
@@ -69,6 +70,14 @@ def check_rows(raws: Sequence[RawRow], source: str) -> list[HostRow]:
     if problems:
         raise InputError(problems)
     return rows
+
+
+def _keeps_ascii(encoding: str) -> bool:
+    """Whether it is a text encoding in which ASCII is ASCII: lines are cut at the byte 0A before decoding."""
+    try:
+        return _ASCII.decode(encoding) == _ASCII.decode("ascii")
+    except (LookupError, UnicodeError):
+        return False
 
 
 class _Check:
@@ -169,17 +178,17 @@ class _Check:
         return labels
 
     def _encoding(self, text: str) -> str:
-        try:
-            return codecs.lookup(text or DEFAULT_ENCODING).name
-        except LookupError:
-            self.add(
-                "encoding",
-                "host_encoding",
-                gettext_noop("“%(encoding)s” is no known encoding."),
-                gettext_noop("Write utf-8, or gb18030 for hosts that speak Chinese in the older way."),
-                encoding=text,
-            )
-            return DEFAULT_ENCODING
+        encoding = text or DEFAULT_ENCODING
+        if _keeps_ascii(encoding):
+            return codecs.lookup(encoding).name
+        self.add(
+            "encoding",
+            "host_encoding",
+            gettext_noop("“%(encoding)s” is no encoding that output can have."),
+            gettext_noop("Write utf-8, or gb18030 for hosts that speak Chinese in the older way."),
+            encoding=text,
+        )
+        return DEFAULT_ENCODING
 
     def _keys(self, text: str) -> tuple[HostKeyText, ...]:
         keys: dict[str, HostKeyText] = {}
