@@ -19,7 +19,13 @@ from websockets.exceptions import ConnectionClosed
 from tests.waiting import eventually
 
 Message = dict[str, Any]
-WELCOME: Message = {"t": "welcome", "conn": "c", "hb_s": 20, "dead_s": 70, "retry": {"first_max_ms": 20, "cap_ms": 40}}
+WELCOME: Message = {
+    "t": "welcome",
+    "conn": "c",
+    "hb_s": 20,
+    "dead_s": 70,
+    "retry": {"first_max_ms": 20, "cap_ms": 40},
+}
 
 
 class Talk:
@@ -107,7 +113,9 @@ def serve_feed() -> Iterator[ScriptedFeed]:
         return asyncio.run_coroutine_threadsafe(work(), loop).result(10)
 
     async def open_server() -> Server:
-        return await serve(feed.attend, "127.0.0.1", 0, subprotocols=["livefeed.v1"], ping_interval=None, compression=None)  # type: ignore[list-item]
+        return await serve(
+            feed.attend, "127.0.0.1", 0, subprotocols=["livefeed.v1"], ping_interval=None, compression=None
+        )  # type: ignore[list-item]
 
     server: Server = run(open_server)
 

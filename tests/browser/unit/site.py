@@ -57,7 +57,9 @@ def serve_site() -> Iterator[Site]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
-            site.posts.append((self.path, {name.lower(): value for name, value in self.headers.items()}, body))
+            site.posts.append(
+                (self.path, {name.lower(): value for name, value in self.headers.items()}, body)
+            )
             status, text = site.post_answer
             self._answer(status, "application/json", text.encode())
 

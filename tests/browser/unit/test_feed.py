@@ -68,7 +68,14 @@ def start(page: Page, server: ScriptedFeed, cursor: Message | None = None, **tim
 
 def ev(sub: Message, first: int, last: int) -> Message:
     """One batch with the events `first` … `last`."""
-    group = ["t1", "line", "t1/s0/a1", 1_763_900_000_000, first, [f"line {n}" for n in range(first, last + 1)]]
+    group = [
+        "t1",
+        "line",
+        "t1/s0/a1",
+        1_763_900_000_000,
+        first,
+        [f"line {n}" for n in range(first, last + 1)],
+    ]
     return {"t": "ev", "id": sub["id"], "prev": first - 1, "to": last, "g": [group]}
 
 
@@ -77,12 +84,22 @@ def accept(talk: Talk, head: int, n: int = 0, epoch: str = "e1", closed: bool = 
     if n == 0:
         talk.welcome()
     sub = talk.hear("sub", n)
-    subok = {"t": "subok", "id": sub["id"], "epoch": epoch, "first": 1, "head": head, "after": sub["after"], "closed": closed}
+    subok = {
+        "t": "subok",
+        "id": sub["id"],
+        "epoch": epoch,
+        "first": 1,
+        "head": head,
+        "after": sub["after"],
+        "closed": closed,
+    }
     talk.say(subok)
     return sub
 
 
-def test_events_are_applied_acknowledged_and_the_chip_turns_live(page: Page, feed_server: ScriptedFeed) -> None:
+def test_events_are_applied_acknowledged_and_the_chip_turns_live(
+    page: Page, feed_server: ScriptedFeed
+) -> None:
     client = start(page, feed_server)
     talk = feed_server.talk(0)
     sub = accept(talk, head=3)
@@ -95,7 +112,9 @@ def test_events_are_applied_acknowledged_and_the_chip_turns_live(page: Page, fee
     assert client.states[-2:] == ["catching_up", "live"]
 
 
-def test_an_ack_goes_out_at_half_a_window_without_waiting_for_a_timer(page: Page, feed_server: ScriptedFeed) -> None:
+def test_an_ack_goes_out_at_half_a_window_without_waiting_for_a_timer(
+    page: Page, feed_server: ScriptedFeed
+) -> None:
     start(page, feed_server, ackMs=60_000)
     talk = feed_server.talk(0)
     sub = accept(talk, head=2)
@@ -104,13 +123,17 @@ def test_an_ack_goes_out_at_half_a_window_without_waiting_for_a_timer(page: Page
 
 
 def test_a_throttled_timer_is_made_good_by_the_next_message(page: Page, feed_server: ScriptedFeed) -> None:
-    page.evaluate("() => { const real = setTimeout; window.setTimeout = (f, ms) => (ms === 80 ? 0 : real(f, ms)); }")
+    page.evaluate(
+        "() => { const real = setTimeout; window.setTimeout = (f, ms) => (ms === 80 ? 0 : real(f, ms)); }"
+    )
     client = start(page, feed_server, ackMs=80)
     talk = feed_server.talk(0)
     sub = accept(talk, head=1)
     talk.say(ev(sub, 1, 1))
     client.sees(1)
-    page.evaluate("() => new Promise((done) => { const until = performance.now() + 100; while (performance.now() < until); done(); })")
+    page.evaluate(
+        "() => new Promise((done) => { const until = performance.now() + 100; while (performance.now() < until); done(); })"
+    )
     talk.say({"t": "hb", "now": 1, "heads": {str(sub["id"]): 1}})
     assert talk.hear("ack")["seq"] == 1
 
@@ -130,7 +153,9 @@ def test_duplicates_are_dropped_and_a_gap_makes_it_ask_again_from_the_cursor(
     client.sees(*range(1, 10))
 
 
-def test_a_batch_that_overlaps_the_cursor_is_not_applied_by_halves(page: Page, feed_server: ScriptedFeed) -> None:
+def test_a_batch_that_overlaps_the_cursor_is_not_applied_by_halves(
+    page: Page, feed_server: ScriptedFeed
+) -> None:
     client = start(page, feed_server)
     talk = feed_server.talk(0)
     sub = accept(talk, head=5)
@@ -148,7 +173,9 @@ def half_a_frame(message: Message) -> bytes:
 
 
 @pytest.mark.parametrize("kind", ["in mid-message", "reset", 1001, 1011, 1012, 4001, 4008])
-def test_after_a_cut_it_goes_on_from_the_cursor(page: Page, feed_server: ScriptedFeed, kind: str | int) -> None:
+def test_after_a_cut_it_goes_on_from_the_cursor(
+    page: Page, feed_server: ScriptedFeed, kind: str | int
+) -> None:
     client = start(page, feed_server)
     talk = feed_server.talk(0)
     sub = accept(talk, head=4)
@@ -228,7 +255,9 @@ def test_a_wake_up_that_is_answered_changes_nothing(page: Page, feed_server: Scr
     sub = accept(talk, head=0)
     talk.say({"t": "caught_up", "id": sub["id"], "seq": 0})
     client.shows("live")
-    for n, event in enumerate(["new Event('online')", "new PageTransitionEvent('pageshow', {persisted: true})"]):
+    for n, event in enumerate(
+        ["new Event('online')", "new PageTransitionEvent('pageshow', {persisted: true})"]
+    ):
         page.evaluate(f"() => dispatchEvent({event})")
         page.evaluate("() => { window.feed.lastMessageAt = 0; }")
         talk.say({"t": "pong", "n": talk.hear("ping", n)["n"]})
@@ -321,7 +350,15 @@ def history_of(head: int, page_events: int, epoch: str = "e1") -> Any:
         after = int(query["after"])
         to = min(head, after + page_events)
         group = ev({"id": 0}, after + 1, to)["g"] if to > after else []
-        page = {"feed": query["feed"], "epoch": epoch, "first": 1, "head": head, "prev": after, "to": to, "closed": False}
+        page = {
+            "feed": query["feed"],
+            "epoch": epoch,
+            "first": 1,
+            "head": head,
+            "prev": after,
+            "to": to,
+            "closed": False,
+        }
         return 200, json.dumps(page | {"g": group})
 
     return answer
@@ -345,7 +382,9 @@ def test_far_behind_it_reads_history_pages_and_goes_back_to_the_socket(
     assert client.told == [("caughtup", {"seq": 9002})]
 
 
-def test_history_pages_survive_errors_and_a_lost_socket(page: Page, site: Site, feed_server: ScriptedFeed) -> None:
+def test_history_pages_survive_errors_and_a_lost_socket(
+    page: Page, site: Site, feed_server: ScriptedFeed
+) -> None:
     whole = history_of(head=7000, page_events=2000)
     failures = iter([(503, ""), (200, "{ half a pa")])
     page.evaluate("() => { Math.random = () => 0.001; }")  # no long pauses between the tries
@@ -370,11 +409,23 @@ def test_history_pages_survive_errors_and_a_lost_socket(page: Page, site: Site, 
 
 
 def test_a_history_of_another_epoch_is_a_reset(page: Page, site: Site, feed_server: ScriptedFeed) -> None:
-    site.history = lambda query: (409, json.dumps({"reset": {"reason": "epoch", "epoch": "e2", "first": 1, "head": 1}}))
+    site.history = lambda query: (
+        409,
+        json.dumps({"reset": {"reason": "epoch", "epoch": "e2", "first": 1, "head": 1}}),
+    )
     client = start(page, feed_server, {"epoch": "e1", "after": 5})
     talk = feed_server.talk(0)
     talk.welcome()
-    talk.say({"t": "reset", "id": talk.hear("sub")["id"], "reason": "too_far", "epoch": "e1", "first": 1, "head": 9999})
+    talk.say(
+        {
+            "t": "reset",
+            "id": talk.hear("sub")["id"],
+            "reason": "too_far",
+            "epoch": "e1",
+            "first": 1,
+            "head": 9999,
+        }
+    )
     again = talk.hear("sub", 1)
     assert (again["epoch"], again["after"]) == ("e2", 0)
     assert client.told[0][1]["reason"] == "epoch"
@@ -393,11 +444,15 @@ def test_a_head_that_stays_ahead_makes_it_ask_again(page: Page, feed_server: Scr
     client.shows("live")
 
 
-def test_the_end_keeps_the_subscription_and_a_reopened_feed_goes_on(page: Page, feed_server: ScriptedFeed) -> None:
+def test_the_end_keeps_the_subscription_and_a_reopened_feed_goes_on(
+    page: Page, feed_server: ScriptedFeed
+) -> None:
     client = start(page, feed_server)
     talk = feed_server.talk(0)
     sub = accept(talk, head=1, closed=True)
-    talk.say(ev(sub, 1, 1), {"t": "caught_up", "id": sub["id"], "seq": 1}, {"t": "end", "id": sub["id"], "seq": 1})
+    talk.say(
+        ev(sub, 1, 1), {"t": "caught_up", "id": sub["id"], "seq": 1}, {"t": "end", "id": sub["id"], "seq": 1}
+    )
     eventually(lambda: ("end", {"seq": 1}) in client.told)
     assert page.evaluate("() => window.sub.closed") is True
     talk.say(ev(sub, 2, 2))
@@ -436,7 +491,9 @@ def test_rubbish_replaces_the_socket(page: Page, feed_server: ScriptedFeed) -> N
 def test_failing_handshakes_lead_to_the_question_whether_we_are_signed_in(page: Page, site: Site) -> None:
     site.history = lambda query: (401, '{"error": "sign_in"}')
     page.evaluate(START, [f"{site.url}/livefeed/", "/livefeed/history", {}, {}])
-    page.evaluate("() => { for (let n = 0; n < 3; n += 1) setTimeout(() => dispatchEvent(new Event('online')), 300 * n); }")
+    page.evaluate(
+        "() => { for (let n = 0; n < 3; n += 1) setTimeout(() => dispatchEvent(new Event('online')), 300 * n); }"
+    )
     client = Client(page)
     client.shows("stopped")
     assert client.status["code"] == 4501

@@ -8,6 +8,8 @@ import { attribute, make, say } from "../dom.js";
 
 export class ConnectionChip extends HTMLElement {
   #text = make("span.cc-text");
+  /** What a screen reader says: changes of state, not each second of a countdown. */
+  #voice = make("span.cc-voice.visually-hidden", { role: "status" });
   #now = make("button.cc-now", { type: "button", hidden: true }, gettext("Now"));
   #action = /** @type {HTMLAnchorElement} */ (make("a.cc-action", { hidden: true }));
   /** @type {Status | null} */
@@ -16,8 +18,7 @@ export class ConnectionChip extends HTMLElement {
   #signInUrl = "";
 
   connectedCallback() {
-    attribute(this, "role", "status");
-    this.replaceChildren(make("span.cc-dot", { "aria-hidden": "true" }), this.#text, this.#now, this.#action);
+    this.replaceChildren(make("span.cc-dot", { "aria-hidden": "true" }), this.#text, this.#now, this.#action, this.#voice);
     this.#now.addEventListener("click", () => this.dispatchEvent(new CustomEvent("reconnectnow", { bubbles: true })));
     this.#draw();
   }
@@ -38,6 +39,7 @@ export class ConnectionChip extends HTMLElement {
   #draw() {
     const status = this.#status;
     const state = status?.state ?? "connecting";
+    if (this.getAttribute("data-state") !== state && status) say(this.#voice, words(status, 0));
     attribute(this, "data-state", state);
     const seconds = Math.max(0, Math.ceil((this.#dueAt - performance.now()) / 1000));
     say(this.#text, status ? words(status, seconds) : gettext("connecting"));

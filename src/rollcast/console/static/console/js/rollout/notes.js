@@ -2,22 +2,44 @@
 /** Which events get a remark among the log lines, and its words. */
 
 import { gettext, interpolate } from "../i18n.js";
-import { glyph, evidenceWord, reasonWord, stateWord } from "./words.js";
+import { evidenceWord, glyph, reasonWord, stateWord } from "./words.js";
 
 const ALARMS = new Set(["failed", "interrupted", "lost"]);
 const STEP_SAID = new Set(["running", "succeeded", "failed", "interrupted", "cancelled"]);
 const TARGET_SAID = new Set(["lost", "failed", "skipped", "cancelled"]);
 
-/**
- * @param {string} kind
- * @param {any} data
- * @param {{index: number, name: string}[]} steps
- * @returns {{text: string, alarm: boolean} | null}
- */
-export function noteOf(kind, data, steps) {
-  if (kind === "step.state" && STEP_SAID.has(data.state)) return said(data.state, [stepName(data, steps), ...stepWords(data)]);
-  if (kind === "target.state" && TARGET_SAID.has(data.state)) return said(data.state, [gettext("host"), stateWord(data.state), ...(data.reason ? [reasonWord(data.reason)] : [])]);
-  return null;
+/** Remembers what was said, because a row's event may come without a change of its state. */
+export class Notes {
+  /** @type {Map<string, string>} state that was last seen, by row */
+  #seen = new Map();
+  #steps;
+
+  /** @param {{index: number, name: string}[]} steps */
+  constructor(steps) {
+    this.#steps = steps;
+  }
+
+  /**
+   * @param {string} kind
+   * @param {any} data
+   * @returns {{text: string, alarm: boolean} | null}
+   */
+  of(kind, data) {
+    if (kind === "step.state" && this.#isNews(`${data.target}/${data.step}/${data.attempt}`, data.state) && STEP_SAID.has(data.state)) {
+      return said(data.state, [stepName(data, this.#steps), ...stepWords(data)]);
+    }
+    if (kind === "target.state" && this.#isNews(`${data.target}`, data.state) && TARGET_SAID.has(data.state)) {
+      return said(data.state, [gettext("host"), stateWord(data.state), ...(data.reason ? [reasonWord(data.reason)] : [])]);
+    }
+    return null;
+  }
+
+  /** @param {string} row @param {string} state */
+  #isNews(row, state) {
+    const news = this.#seen.get(row) !== state;
+    this.#seen.set(row, state);
+    return news;
+  }
 }
 
 /** @param {string} state @param {string[]} words */

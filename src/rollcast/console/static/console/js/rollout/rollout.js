@@ -17,7 +17,7 @@ import "./logpane.js";
 import "./chip.js";
 import "./verbs.js";
 import { bindKeys } from "./keys.js";
-import { noteOf } from "./notes.js";
+import { Notes } from "./notes.js";
 import { RolloutModel } from "./state.js";
 import { showInTab } from "./tab.js";
 import { stateWord } from "./words.js";
@@ -44,6 +44,7 @@ class RolloutPage {
   #log = /** @type {import("./logpane.js").LogPane} */ (find("log-pane"));
   #chip = /** @type {import("./chip.js").ConnectionChip | null} */ (find("connection-chip"));
   #verbs = /** @type {import("./verbs.js").RolloutVerbs | null} */ (find("rollout-verbs"));
+  #notes = new Notes(this.#model.steps);
   #announcer = make("p.visually-hidden", { id: "rollout-announcer", role: "status" });
   #announcedAt = 0;
   #frame = 0;
@@ -97,7 +98,7 @@ class RolloutPage {
     }
     const change = this.#model.apply(event);
     if (change?.what === "target") this.#matrix?.changed(change.target);
-    const note = noteOf(event.kind, event.data, this.#model.steps);
+    const note = this.#notes.of(event.kind, event.data);
     if (note) this.#log.store.note({ ...event, ...note, origin: event.origin ?? event.lane });
   }
 
@@ -112,6 +113,7 @@ class RolloutPage {
     // Another history than the one this page was painted from: only a fresh page tells the truth. Should the fresh
     // one meet the same within a minute, it stays and shows what the feed has, rather than reload for ever.
     if (Date.now() - Number(sessionStorage.getItem(RELOADED) ?? 0) < RELOAD_PAUSE_MS) {
+      this.#notes = new Notes(this.#model.steps);
       this.#log.clear();
       return;
     }

@@ -89,7 +89,7 @@ export class RolloutModel {
     if (version <= rollout.version) return null;
     Object.assign(rollout, { state, wanted, version, reason });
     if (state !== "pending") rollout.started_at_ms ??= at;
-    rollout.ended_at_ms = ROLLOUT_ENDS.has(state) ? at : null;
+    rollout.ended_at_ms = ROLLOUT_ENDS.has(state) ? (rollout.ended_at_ms ?? at) : null;
     return { what: "rollout" };
   }
 
