@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
+from typing import Final
 
 from django.utils.translation import gettext
 
 from rollcast.console import words
 from rollcast.engine.problems import InputError, Problem
+
+# Parameters of problems whose values are marked words of ours, not what a person wrote.
+OUR_WORDS: Final = frozenset({"expected", "kind"})
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,8 @@ class SaidProblem:
 def say(problem: Problem) -> SaidProblem:
     """The problem in the active language."""
     params = dict(problem.params)
+    for name in OUR_WORDS & params.keys():
+        params[name] = gettext(str(params[name]))
     if "state" in params:  # a state's code is shown as its word
         params["state"] = words.state_word(str(params["state"])).lower()
     return SaidProblem(

@@ -21,6 +21,7 @@ from rollcast.engine.states import INTERRUPTED, TARGET_ENDS
 register = template.Library()
 
 ICON_PX: Final = 16
+SHOWN_PARAMS: Final = 2
 
 # From left to right in every progress bar: done well, done badly, under way, the rest.
 ENDED: Final = tuple(end.value for end in TARGET_ENDS)
@@ -91,6 +92,13 @@ def target_counts(counts: Mapping[str, int]) -> str:
 def actor(name: str) -> str:
     """`user:olga` as `olga`; others keep their kind: `cli:root`."""
     return name.removeprefix("user:")
+
+
+@register.filter
+def first_params(params: Mapping[str, str]) -> list[str]:
+    """The first parameters as `version=1.42.0`, and `…` for more: enough to tell rows of a list apart."""
+    texts = [f"{name}={value}" for name, value in params.items()]
+    return texts if len(texts) <= SHOWN_PARAMS else [*texts[:SHOWN_PARAMS], "…"]
 
 
 @register.filter
