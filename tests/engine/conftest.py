@@ -4,5 +4,5 @@ from __future__ import annotations
 
 from hypothesis import settings
 
-settings.register_profile("rollcast", max_examples=400, derandomize=True, deadline=None, database=None)
+settings.register_profile("rollcast", max_examples=200, derandomize=True, deadline=None, database=None)
 settings.load_profile("rollcast")

@@ -196,7 +196,8 @@ class World:
         if self.wanted is Wanted.CANCEL:
             return False
         active = [target for target in self.targets if target.state in TARGET_ACTIVE]
-        return bool(active) and all(target.reason == INTERRUPTED for target in active)
+        waiting = bool(active) and all(target.reason == INTERRUPTED for target in active)
+        return waiting and self.state is RolloutState.RUNNING
 
     def _anything(self) -> None:
         rng = self.rng
@@ -508,6 +509,8 @@ class World:
         for target in self.targets:
             host = self.hosts[target.id]
             self._must(len(host.alive) <= 1, f"two processes at once on {target.name}: {host.alive}")
+            if target.state is TargetState.SUCCEEDED:
+                self._must(self._did_all_steps(host), f"{target.name} succeeded with {host.folders}")
             if target.state in TARGET_ENDS:
                 self._must(not host.alive, f"{target.name} is {target.state} while {host.alive} lives")
             if target.state is TargetState.PENDING:
@@ -515,6 +518,11 @@ class World:
         if self.state in ROLLOUT_ENDS:
             open_targets = [target.name for target in self.targets if target.state not in TARGET_ENDS]
             self._must(not open_targets, f"rollout {self.state} while {open_targets} have not ended")
+
+    def _did_all_steps(self, host: Host) -> bool:
+        """Whether the host itself says that each step ran, in order, and in the end with exit code 0."""
+        in_order = [key for key in host.executed if host.folders[key] == Folder("ended", 0)]
+        return [step for step, _ in in_order] == list(range(len(self.steps)))
 
     def _executions_are_licensed(self, target: TargetRow, host: Host) -> None:
         """No attempt ran twice; a further attempt ran only if it may: see promise 5 of `engine.decide`."""

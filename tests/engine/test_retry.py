@@ -22,6 +22,7 @@ ROLLOUT = fleet(
     "f 1 running 0/1:running",
     "g 1 lost 0/1:running",
     "h 1 running 0/1:interrupted retried reason=interrupted",
+    "i 1 running 0/1:interrupted",  # its worker has not yet said that it waits for a person
 )
 
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
+from typing_extensions import override
 
-from rollcast.engine.states import RolloutState, TargetState
-from tests.engine.simulation import World
+from rollcast.engine.decide import Command, MoveRollout, decide
+from rollcast.engine.states import ROLLOUT_ENDS, TARGET_ENDS, RolloutState, TargetState
+from tests.engine.simulation import BrokenPromise, Worker, World
 
 # Seeds per test: the batches let parallel test processes share them.
 BATCH = 150
@@ -33,3 +36,35 @@ def test_the_simulation_reaches_every_end_and_every_trouble() -> None:
     assert ends[TargetState.SKIPPED], ends
     for trouble in ("crash", "-> lost", "-> interrupted nothing_ran", "-> interrupted \n", "budget_exceeded"):
         assert trouble in seen, trouble
+
+
+class TwoTransactions(World):
+    """A conductor that decides in one transaction and carries it out in a later one, by compare-and-set."""
+
+    decided: tuple[int, Sequence[Command]] | None = None
+
+    @override
+    def _conduct(self, worker: Worker) -> None:
+        if self.conductor != worker.name:
+            return
+        if self.decided is None:
+            self.decided = self.fence, decide(self.snapshot(), self.now)
+            return
+        (fence, commands), self.decided = self.decided, None
+        if fence == self.fence:
+            self.carry_out([command for command in commands if self._still_fits(command)])
+
+    def _still_fits(self, command: Command) -> bool:
+        if isinstance(command, MoveRollout):
+            return command.state not in ROLLOUT_ENDS or all(t.state in TARGET_ENDS for t in self.targets)
+        return self.targets[command.target_id].state is command.old
+
+
+def test_a_decision_and_what_it_does_belong_in_one_transaction() -> None:
+    broken: Counter[str] = Counter()
+    for seed in range(BATCH):
+        try:
+            TwoTransactions(seed).run()
+        except BrokenPromise as promise:
+            broken[str(promise).splitlines()[0].partition(" ")[2]] += 1
+    assert broken["set going while pause is wanted"], broken

@@ -27,7 +27,7 @@ from rollcast.engine.states import (
     [(ROLLOUT_MOVES, RolloutState), (TARGET_MOVES, TargetState), (STEP_MOVES, StepState)],
 )
 def test_every_state_has_its_moves_and_every_state_is_reached(
-    moves: dict[str, frozenset[str]], states: type[Enum]
+    moves: dict[Enum, frozenset[Enum]], states: type[Enum]
 ) -> None:
     assert set(moves) == set(states)
     reached = set().union(*moves.values())

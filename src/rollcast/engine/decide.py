@@ -13,8 +13,8 @@ What it promises, whatever crashes, is lost or comes twice around it:
 7. Every rollout ends, or waits for a host or a named person.
 
 Why true: each rule below looks at rows alone, and each of its commands is carried out as a compare-and-set of
-the state it was decided on. What would break it: carrying out a rollout's end without looking, in that same
-transaction, whether all its targets have ended still (a retry may have come in between); starting a step
+the state it was decided on. What would break it: deciding on rows of one transaction and carrying it out in
+another one (a host may have failed, a person retried in between: 1 and 3 would bend, 6 break); starting a step
 without looking whether the rollout still wants to run; or recording a step's end without its evidence.
 
 `decide` is called again after its commands were carried out, until it answers none.
