@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import asyncssh
 import pytest
+from django.conf import settings
+from django.db import connection
 from django.utils import timezone
 
-from rollcast.fleet.models import Host
-from rollcast.rollouts import actions, queries
+import livefeed
+from rollcast.fleet.models import Credential, Host
+from rollcast.remote.connector import step_directory
+from rollcast.rollouts import actions, leases, queries
 from rollcast.rollouts.actions import StartRequest
+from rollcast.worker.conduct import conduct
 from rollcast.worker.run import WorkerProcess, WorkerThread
 from tests.waiting import eventually
 
@@ -29,11 +41,59 @@ class Bench:
         for place in (self.home, self.recipes, self.files):
             place.mkdir()
         self._workers: list[WorkerThread] = []
+        self._processes: list[subprocess.Popen[bytes]] = []
 
     def hosts(self, *names: str) -> None:
         """Hosts on this machine."""
         for name in names:
             Host.objects.create(name=name, address="local", connector="local", updated_at=timezone.now())
+
+    def hosts_elsewhere(self, name: str, port: int) -> None:
+        """A host to be reached by SSH on a port of this machine."""
+        key_file = self.home.parent / "key"
+        if not key_file.exists():
+            asyncssh.generate_private_key("ssh-ed25519").write_private_key(key_file)
+        credential = Credential.objects.create(name=name, key_file=str(key_file))
+        Host.objects.create(
+            name=name, address="127.0.0.1", port=port, username="nobody", credential=credential
+        )
+
+    def remove_host(self, name: str) -> None:
+        """Take a host out of the fleet."""
+        Host.objects.get(name=name).delete()
+
+    def wait_for(self, gate: str) -> str:
+        """A shell text that ends once `open(gate)` was called."""
+        return f"until [ -e $HOME/{gate} ]; do sleep 0.05; done"
+
+    def open(self, gate: str) -> None:
+        """Let everybody pass who waits for the gate."""
+        (self.home / gate).touch()
+
+    def until_made(self, name: str) -> None:
+        """Wait until a step has made that file or folder in its home."""
+        eventually((self.home / name).exists)
+
+    def run_folders(self, rollout_id: int) -> list[Path]:
+        """The folders in which attempts of the rollout ran on their hosts."""
+        return sorted(self.home.glob(f".rollcast/*/r{rollout_id}/*/*/*/run"))
+
+    def pids(self, rollout_id: int) -> list[int]:
+        """The living processes of the rollout's steps and their supervisors: leaders of their sessions."""
+        found = []
+        for run in self.run_folders(rollout_id):
+            control = (run / "control").read_text().split() if (run / "control").exists() else []
+            leaders = [int(control[1])] if control[:1] == ["started"] else []
+            if (run / "step").exists():
+                leaders.append(int((run / "step").read_text().split()[0]))
+            found += [pid for pid in leaders if is_alive(pid)]
+        return found
+
+    def power_off(self, rollout_id: int) -> None:
+        """Kill all of the rollout on its hosts at once, as a power cut does: no exit record is left."""
+        for pid in self.pids(rollout_id):
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(pid, signal.SIGKILL)
 
     def recipe(self, steps: str, name: str = "update") -> str:
         """A recipe file of these steps."""
@@ -53,10 +113,37 @@ class Bench:
         self._workers.append(worker)
         return worker
 
+    def worker_process(self) -> subprocess.Popen[bytes]:
+        """A worker as a process of its own, on this test's database; killed at the end of the test."""
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "tests.worker.process_settings",
+            "ROLLCAST_TEST_DATABASE": str(connection.settings_dict["NAME"]),
+            "ROLLCAST_TEST_OPTIONS": json.dumps(settings.ROLLCAST, default=str),
+        }
+        command = [sys.executable, "-m", "django", "rollcast_worker", "--name", "process"]
+        process = subprocess.Popen(command, env=environment, cwd=Path(__file__).parents[2])
+        self._processes.append(process)
+        return process
+
     def stop_workers(self) -> None:
         """End all workers in order."""
         for worker in self._workers:
             assert worker.stop(timeout_s=20)
+        for process in self._processes:
+            process.kill()
+            process.wait(timeout=10)
+
+    def write_starting_row(self, rollout_id: int) -> int:
+        """Leave the first target as a worker killed between row and packet does; its id."""
+        target = self.page(rollout_id)["targets"][0]["id"]
+        worker = leases.register("killed at once", 0.0, {})
+        (rollout,) = leases.claim_rollouts(worker, 0.0, 1)
+        while conduct(rollout, 0.0):
+            pass
+        (held,) = leases.claim_targets(worker, 0.0, 1)
+        assert actions.begin_step(held.id, held.fence, 0, 1)
+        return int(target)
 
     def page(self, rollout_id: int) -> dict[str, Any]:
         """The rollout as its page has it."""
@@ -72,10 +159,49 @@ class Bench:
             lambda: what(self.page(rollout_id)), deadline_s, what=f"last page: {self.page(rollout_id)}"
         )
 
+    def until_step(self, rollout_id: int, step: int, state: str, deadline_s: float = 20) -> None:
+        """Wait until the newest attempt of the step is in the state on every host."""
+        eventually(
+            lambda: all(
+                [run["state"] for run in target["steps"] if run["step"] == step][-1:] == [state]
+                for target in self.page(rollout_id)["targets"]
+            ),
+            deadline_s,
+        )
+
     def until_ended(self, rollout_id: int, deadline_s: float = 30) -> dict[str, Any]:
         """Wait for the rollout's end; its page."""
         eventually(lambda: self.page(rollout_id)["rollout"]["state"] in ENDS, deadline_s)
         return self.page(rollout_id)
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process runs (a zombie does not)."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def journal_of(bench: Bench, rollout_id: int, target_id: int, step: int, attempt: int) -> bytes:
+    """The journal as it stands on the host."""
+    directory = step_directory(livefeed.instance_epoch(), rollout_id, target_id, step, attempt)
+    return (bench.home / directory / "run" / "journal").read_bytes()
+
+
+def joined_lines(rollout_id: int, target_id: int, step: int, attempt: int) -> str:
+    """What is stored of a step run: the pieces joined, a newline behind each line."""
+    origin, after, text = f"t{target_id}/s{step}/a{attempt}", 0, ""
+    while True:
+        page = livefeed.read(f"rollout/{rollout_id}", after=after)
+        for _lane, kind, whose, _at, _first, items in page.groups:
+            if whose == origin and kind in ("line", "cont"):
+                for item in items:
+                    text += item if isinstance(item, str) else item["text"]
+                    text += "\n" if kind == "line" else ""
+        if page.to >= page.head:
+            return text
+        after = page.to
 
 
 @pytest.fixture
@@ -91,6 +217,8 @@ def bench(
         "FILES": str(made.files),
         "CANCEL_GRACE_S": 0.3,
         "CONNECT_DEADLINE_S": 1.0,
+        "SILENCE_LOOK_S": 0.5,
+        "LEASE_TRUST_S": 3.0,
     }
     yield made
     made.stop_workers()

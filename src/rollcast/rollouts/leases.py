@@ -7,13 +7,13 @@ What it promises
     2. Work whose holder is gone is taken over after at most LEASE_TRUST_S plus one sweep of another worker.
 
 The algorithm
-    Each worker process has one row and writes the time into it every LEASE_BEAT_S. A *claim* is one UPDATE:
+    Each worker process has one row and writes the time into it every LEASE_BEAT_S. A *claim* is one transaction:
     every row that is not at its end and whose holder is nobody, or somebody whose last beat is older than
     LEASE_TRUST_S, gets the claimer as its holder, and `fence + 1`. Every later change of state by the holder
     is an UPDATE with `fence = <the number it got>` in its WHERE.
 
 Why 1 is true
-    Claims and changes are single UPDATEs inside transactions that the database puts in one order. After a
+    Claims and changes of a row are put in one order by the database (its write lock, or the row's). After a
     claim the row's fence is one that no earlier holder knows, so a change by any of them touches no row and
     is told so (zero rows updated). Nothing here needs clocks to agree: a clock that jumps may move a lease
     too early, but it cannot make two holders' changes count.
@@ -139,7 +139,7 @@ def forget_gone(now: float) -> int:
 def _claim(
     rows: QuerySet[Rollout] | QuerySet[Target], holder: str, worker_id: int, now: float, limit: int
 ) -> list[Held]:
-    """One UPDATE with the whole condition in it; the list of ids only bounds its size."""
+    """Look and take in one transaction; the ids found before only bound its size."""
     if limit <= 0:
         return []
     gone = Q(**{f"{holder}__isnull": True}) | Q(**{f"{holder}__beat_at__lt": now - option("LEASE_TRUST_S")})
@@ -148,7 +148,9 @@ def _claim(
     if not ids:
         return []
     with transaction.atomic():
-        taken = list(free.filter(pk__in=ids).order_by("pk").values_list("pk", "fence"))
+        # Under a lock where the database has row locks: two claimers must not both see a row as free.
+        locked = free.select_for_update(of=("self",), skip_locked=True)
+        taken = list(locked.filter(pk__in=ids).order_by("pk").values_list("pk", "fence"))
         rows.model._default_manager.filter(pk__in=[pk for pk, _ in taken]).update(
             **{holder: worker_id, "fence": F("fence") + 1}
         )

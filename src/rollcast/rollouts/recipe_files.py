@@ -95,7 +95,7 @@ def values_and_lines(text: str, file: str | None = None) -> tuple[object, dict[s
         )
     walk = _Walk(file)
     try:
-        _refuse_aliases(text)
+        _refuse_aliases(text, file)
         node = yaml.compose(text, Loader=_PlainLoader)  # a safe loader with fewer types
     except yaml.YAMLError as error:
         raise InputError(_syntax_problem(error, file)) from error
@@ -222,11 +222,14 @@ def _read_or_problems(path: Path) -> RecipeFile:
         return RecipeFile(_shown(path), text, digest, None, error.problems)
 
 
-def _refuse_aliases(text: str) -> None:
-    """An alias (`*name`) is an error: a reader cannot see in place what it says, and it can mean a million nodes."""
-    for event in yaml.parse(text, Loader=_PlainLoader):  # a safe loader with fewer types
+def _refuse_aliases(text: str, file: str | None) -> None:
+    """An alias (`*name`) does not say in place what it means, and it may mean a million nodes."""
+    for event in yaml.parse(text, Loader=_PlainLoader):  # noqa: S506  # a safe loader with fewer types
         if isinstance(event, yaml.AliasEvent):
-            raise yaml.MarkedYAMLError(problem="found an alias", problem_mark=event.start_mark)
+            line = None if event.start_mark is None else event.start_mark.line + 1
+            template = gettext_noop("Aliases (*name) are not read here.")
+            cure = gettext_noop("Write out what is meant.")
+            raise InputError(Problem("yaml_alias", template, cure=cure, file=file, line=line))
 
 
 def _syntax_problem(error: yaml.YAMLError, file: str | None) -> Problem:

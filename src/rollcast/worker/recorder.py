@@ -21,13 +21,16 @@ from django.db import OperationalError
 
 from rollcast.conf import option
 from rollcast.rollouts import actions
-from rollcast.rollouts.actions import Entry
+from rollcast.rollouts.actions import Entry, OutputEntry
 from rollcast.worker.database import Database
 
 log = logging.getLogger(__name__)
 
-# Entries in one transaction: at 200 targets some ticks' worth, a few tens of milliseconds of the database.
+# What one transaction takes at most: some 0.2 s of the database thread, so that a flood of one step delays
+# neither the heartbeat nor the other hosts. `yes` writes two bytes a line, hence a bound on pieces as well.
 MAX_ENTRIES: Final = 1000
+MAX_BYTES: Final = 512 * 1024
+MAX_PIECES: Final = 20_000
 # Seconds before a tick is tried again that the database refused (locked for longer than its own time-out,
 # disk full).
 RETRY_S: Final = 1.0
@@ -103,7 +106,7 @@ class Recorder:
 
     async def _store(self) -> bool:
         """Store the front of the queue; False if the database refused and it stays where it is."""
-        batch = self._queue[:MAX_ENTRIES]
+        batch = self._front()
         try:
             answers = await self._database(actions.record, [waiting.entry for waiting in batch])
         except OperationalError as error:
@@ -123,6 +126,16 @@ class Recorder:
             if not waiting.outcome.done():
                 waiting.outcome.set_result(answer)
         return True
+
+    def _front(self) -> list[_Waiting]:
+        """What fits into one transaction, at least one entry."""
+        n_bytes = n_pieces = 0
+        for number, waiting in enumerate(self._queue[:MAX_ENTRIES]):
+            n_bytes += waiting.cost
+            n_pieces += len(waiting.entry.pieces) if isinstance(waiting.entry, OutputEntry) else 1
+            if number and (n_bytes > MAX_BYTES or n_pieces > MAX_PIECES):
+                return self._queue[:number]
+        return self._queue[:MAX_ENTRIES]
 
     def _taken(self, batch: list[_Waiting]) -> None:
         del self._queue[: len(batch)]

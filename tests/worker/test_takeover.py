@@ -1,0 +1,177 @@
+"""A worker goes, another one goes on: not a line is lost or comes twice, and no step runs twice."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from typing import Any
+
+import pytest
+
+from rollcast.rollouts import actions, queries
+from tests.waiting import eventually
+from tests.worker.conftest import Bench, is_alive, joined_lines, journal_of
+
+COUNTS_SLOWLY = (
+    "- name: count\n  run: |\n"
+    "    echo begun >> $HOME/begun\n"
+    "    i=0\n"
+    '    while [ $i -lt 60 ]; do echo "第 $i 行"; i=$((i+1)); sleep 0.02; done\n'
+    "    until [ -e $HOME/gate ]; do sleep 0.05; echo waits; done\n"
+)
+
+
+@pytest.fixture(params=["with hints", "muted"])
+def hints(request: pytest.FixtureRequest, settings: Any) -> str:
+    """Everything once with hints and once without any: the slow poll alone must be enough."""
+    if request.param == "muted":
+        settings.ROLLCAST = {**settings.ROLLCAST, "DISPATCHER": "rollcast.dispatchers.muted.MutedDispatcher"}
+        settings.LIVEFEED = {**settings.LIVEFEED, "DOORBELL": "livefeed.doorbells.muted.MutedDoorbell"}
+    return str(request.param)
+
+
+def some_lines(bench: Bench, rollout: int) -> bool:
+    """Whether some of the first target's output is stored."""
+    target = bench.page(rollout)["targets"][0]["id"]
+    return queries.mark(rollout, target, 0, 1) > 100
+
+
+def account_closes(bench: Bench, rollout: int) -> None:
+    """Everything that stands on the hosts is stored once, in order, and said so by count and digest."""
+    for run in queries.journal_account(rollout):
+        journal = journal_of(bench, rollout, run["target"], run["step"], run["attempt"])
+        assert run["journal_bytes"] == run["stored_bytes"] == len(journal)
+        assert run["journal_sha256"] == hashlib.sha256(journal).hexdigest()
+        stored = joined_lines(rollout, run["target"], run["step"], run["attempt"])
+        assert stored == journal.decode("utf-8", "backslashreplace")
+
+
+def test_a_killed_workers_steps_go_on_and_another_worker_reads_on(bench: Bench, hints: str) -> None:
+    bench.hosts("a", "b")
+    bench.recipe(COUNTS_SLOWLY)
+    first = bench.worker_process()
+    rollout = bench.start()
+    eventually(lambda: some_lines(bench, rollout), 20)
+    first.send_signal(signal.SIGKILL)
+    first.wait(timeout=10)
+    bench.worker()
+    bench.open("gate")
+    page = bench.until_ended(rollout)
+    assert page["rollout"]["state"] == "succeeded"
+    assert [len(target["steps"]) for target in page["targets"]] == [1, 1]
+    assert (bench.home / "begun").read_text() == "begun\n" * 2
+    account_closes(bench, rollout)
+
+
+def test_a_worker_that_is_told_to_end_hands_its_leases_over(bench: Bench, settings: Any) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "LEASE_TRUST_S": 600.0}
+    bench.hosts("a")
+    bench.recipe(COUNTS_SLOWLY)
+    first = bench.worker_process()
+    rollout = bench.start()
+    eventually(lambda: some_lines(bench, rollout), 20)
+    first.send_signal(signal.SIGTERM)
+    assert first.wait(timeout=20) == 0
+    bench.worker()
+    bench.open("gate")
+    assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+    assert (bench.home / "begun").read_text() == "begun\n"
+    account_closes(bench, rollout)
+
+
+def test_a_wait_goes_on_counting_through_a_takeover(bench: Bench) -> None:
+    bench.hosts("a")
+    bench.recipe("- name: soak\n  wait: 2s\n")
+    first = bench.worker()
+    rollout = bench.start()
+    bench.until_step(rollout, 0, "running")
+    assert first.stop(timeout_s=20)
+    bench.worker()
+    page = bench.until_ended(rollout)
+    assert page["rollout"]["state"] == "succeeded"
+    assert [run["attempt"] for run in page["targets"][0]["steps"]] == [1]
+    assert page["rollout"]["ended_at_ms"] - page["rollout"]["started_at_ms"] < 15_000
+
+
+def test_an_attempt_whose_start_was_never_sent_is_sealed_and_tried_again(bench: Bench) -> None:
+    bench.hosts("a")
+    bench.recipe("- name: say\n  rerun: never\n  run: echo said\n")
+    rollout = bench.start()
+    target = bench.write_starting_row(rollout)
+    bench.worker()
+    page = bench.until_ended(rollout)
+    assert page["rollout"]["state"] == "succeeded"
+    assert [(run["attempt"], run["state"], run["reason"]) for run in page["targets"][0]["steps"]] == [
+        (1, "interrupted", "nothing_ran"),
+        (2, "succeeded", ""),
+    ]
+    assert joined_lines(rollout, target, 0, 2) == "said\n"
+
+
+def test_two_workers_share_the_work_and_no_step_runs_twice(bench: Bench, hints: str) -> None:
+    bench.hosts("a", "b", "c", "d")
+    bench.recipe("- name: say\n  run: echo one >> $HOME/ran\n- name: again\n  run: echo two >> $HOME/ran\n")
+    bench.worker()
+    bench.worker()
+    rollout = bench.start(waves="2, rest")
+    assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+    assert sorted((bench.home / "ran").read_text().split()) == ["one"] * 4 + ["two"] * 4
+    account_closes(bench, rollout)
+
+
+def test_a_cancel_ends_the_process_group_and_keeps_the_evidence(bench: Bench, hints: str) -> None:
+    bench.hosts("a", "b")
+    bench.recipe(
+        "- name: hangs\n  run: |\n    trap '' TERM\n    sleep 300 &\n    echo here\n"
+        "    while :; do sleep 1; done\n"
+    )
+    rollout = bench.start(parallel=1)
+    bench.worker()
+    eventually(lambda: len(bench.pids(rollout)) == 2, 20)
+    pids = bench.pids(rollout)
+    actions.cancel_rollout(rollout, "user:olga")
+    page = bench.until_ended(rollout)
+    assert page["rollout"]["state"] == "cancelled"
+    assert bench.states(rollout) == {"a": "cancelled", "b": "cancelled"}
+    step = page["targets"][0]["steps"][0]
+    assert (step["state"], step["stop_evidence"]) == ("cancelled", "stopped")
+    assert page["targets"][1]["steps"] == []
+    assert not any(is_alive(pid) for pid in pids)
+    assert joined_lines(rollout, page["targets"][0]["id"], 0, 1) == "here\n"
+
+
+def test_a_cancel_is_carried_out_by_whoever_takes_over(bench: Bench) -> None:
+    bench.hosts("a")
+    bench.recipe("- name: hangs\n  run: sleep 300\n")
+    first = bench.worker_process()
+    rollout = bench.start()
+    bench.until_step(rollout, 0, "running")
+    first.send_signal(signal.SIGKILL)
+    first.wait(timeout=10)
+    pids = bench.pids(rollout)
+    assert pids
+    actions.cancel_rollout(rollout, "user:olga")
+    bench.worker()
+    page = bench.until_ended(rollout)
+    assert page["targets"][0]["steps"][0]["stop_evidence"] == "stopped"
+    assert not any(is_alive(pid) for pid in pids)
+
+
+def test_a_cancel_before_anything_ran_needs_no_host(bench: Bench) -> None:
+    bench.hosts_elsewhere("far", port=1)
+    bench.recipe("- name: say\n  run: echo said\n")
+    rollout = bench.start()
+    actions.cancel_rollout(rollout, "user:olga")
+    bench.worker()
+    page = bench.until_ended(rollout)
+    assert (page["rollout"]["state"], page["targets"][0]["state"]) == ("cancelled", "cancelled")
+
+
+def test_the_same_idempotency_key_starts_one_rollout(bench: Bench) -> None:
+    bench.hosts("a")
+    bench.recipe("- name: say\n  run: echo said >> $HOME/ran\n")
+    first = bench.start(idempotency_key="k")
+    assert bench.start(idempotency_key="k") == first
+    bench.worker()
+    bench.until_ended(first)
+    assert (bench.home / "ran").read_text() == "said\n"
