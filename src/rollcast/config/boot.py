@@ -43,7 +43,8 @@ def configure(
     os.environ.update(
         DJANGO_SETTINGS_MODULE=SETTINGS,
         ROLLCAST_HOME=str(home),
-        ROLLCAST_ORIGINS=",".join(origins),
+        # Not ROLLCAST_ORIGINS: that is what the operator adds, and children must find it as it was.
+        ROLLCAST_ALLOWED_ORIGINS=",".join(origins),
         ROLLCAST_COOKIE=cookie,
         ROLLCAST_LOG_LEVEL=log_level,
     )

@@ -22,7 +22,7 @@ SECRET_KEY = (
 )
 
 DEBUG = False
-ORIGINS = [origin for origin in os.environ.get("ROLLCAST_ORIGINS", "").split(",") if origin]
+ORIGINS = [origin for origin in os.environ.get("ROLLCAST_ALLOWED_ORIGINS", "").split(",") if origin]
 ALLOWED_HOSTS = os.environ.get("ROLLCAST_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = ORIGINS
 
