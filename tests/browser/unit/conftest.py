@@ -23,13 +23,14 @@ FLAGS = [
 ]
 WATCH = """
 window.breaches = [];
-addEventListener("securitypolicyviolation", (e) => window.breaches.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`));
+addEventListener("securitypolicyviolation", (e) =>
+  window.breaches.push(`${e.violatedDirective}: ${e.blockedURI} ${e.sample}`));
 """
 
 
 @pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
-    """Not per session: Playwright's loop runs in this thread, and asynchronous tests elsewhere need it for theirs."""
+    """Not per session: Playwright's loop runs in this thread, and asynchronous tests elsewhere need it."""
     if not Path(CHROMIUM).exists():
         pytest.skip(f"NOT RUN: {CHROMIUM} is not installed")
     with sync_playwright() as playwright:
@@ -51,8 +52,11 @@ def feed_server() -> Iterator[ScriptedFeed]:
 
 
 @pytest.fixture
-def page(chromium: Browser, site: Site) -> Iterator[Page]:
-    """An empty page of the site, 1000 × 700; no policy breach and no uncaught error may happen in it."""
+def page(chromium: Browser, site: Site, feed_server: ScriptedFeed) -> Iterator[Page]:
+    """An empty page of the site, 1000 × 700; no policy breach and no uncaught error may happen in it.
+
+    It needs the feed's server so that the page goes first: a page whose server went away would try again.
+    """
     context = chromium.new_context(viewport={"width": 1000, "height": 700})
     page = context.new_page()
     page.set_default_timeout(10_000)

@@ -15,10 +15,12 @@ from typing import Any
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.exceptions import ConnectionClosed
+from websockets.typing import Subprotocol
 
 from tests.waiting import eventually
 
 Message = dict[str, Any]
+PROTOCOL = Subprotocol("livefeed.v1")
 WELCOME: Message = {
     "t": "welcome",
     "conn": "c",
@@ -50,7 +52,10 @@ class Talk:
 
     def hear(self, kind: str, n: int = 0) -> Message:
         """The n-th message of this kind; waits for it."""
-        said = lambda: [one for one in self.heard if one["t"] == kind]  # noqa: E731
+
+        def said() -> list[Message]:
+            return [one for one in self.heard if one["t"] == kind]
+
         eventually(lambda: len(said()) > n, what=f"message {kind} number {n}, heard {self.heard}")
         return said()[n]
 
@@ -114,8 +119,8 @@ def serve_feed() -> Iterator[ScriptedFeed]:
 
     async def open_server() -> Server:
         return await serve(
-            feed.attend, "127.0.0.1", 0, subprotocols=["livefeed.v1"], ping_interval=None, compression=None
-        )  # type: ignore[list-item]
+            feed.attend, "127.0.0.1", 0, subprotocols=[PROTOCOL], ping_interval=None, compression=None
+        )
 
     server: Server = run(open_server)
 

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
+from typing_extensions import override
+
 import livefeed
 import rollcast.console
 
@@ -21,13 +23,14 @@ ROOTS = {
     "/static/console/": Path(rollcast.console.__file__).parent / "static" / "console",
 }
 KINDS = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-EMPTY = '<!doctype html><html lang="en"><meta charset="utf-8"><title>unit</title><link rel="icon" href="data:,"><body></body></html>'
+EMPTY = """<!doctype html><html lang="en"><meta charset="utf-8"><title>unit</title>
+<link rel="icon" href="data:,"><body></body></html>"""
 
 History = Callable[[dict[str, str]], tuple[int, str]]
 
 
 class Site:
-    """`pages` maps a path to HTML; `history`, when set, answers `/livefeed/history` with (status, JSON text)."""
+    """`pages` maps a path to HTML; `history`, when set, answers `/livefeed/history`: (status, JSON text)."""
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
@@ -79,6 +82,7 @@ def serve_site() -> Iterator[Site]:
             self.end_headers()
             self.wfile.write(body)
 
+        @override
         def log_message(self, format: str, *args: object) -> None:
             """Quiet: a failing test shows what it saw itself."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import random
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -18,7 +19,8 @@ FILL = """async (events) => {
   const view = store.view("t1");
   const all = store.view(null);
   for (const e of events) e.note ? store.note(e) : store.add(e);
-  const rows = (v) => Array.from({ length: v.length }, (_, i) => v.at(i)).map((id) => ({ ...store.row(id), text: store.text(id) }));
+  const ids = (v) => Array.from({ length: v.length }, (_, i) => v.at(i));
+  const rows = (v) => ids(v).map((id) => ({ ...store.row(id), text: store.text(id) }));
   return { rows: rows(all), one: rows(view), applied: await store.applied(), lines: store.lineCount,
            texts: Object.fromEntries(store.origins.map((o) => [o, store.texts(o)])) };
 }"""
@@ -96,7 +98,7 @@ def test_notes_stand_among_the_lines_and_do_not_count(page: Page) -> None:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_whatever_the_pieces_the_account_is_that_of_the_text(page: Page, seed: int) -> None:
-    """Lines cut at random characters, of several origins at once; over the edges of the store's 1 MiB chunks."""
+    """Lines cut at random characters, of several origins at once; over the edges of 1 MiB chunks."""
     chance = random.Random(seed)
     alphabet = "aé中🎮\t \r\x1b[31m\u202e\ufeff\u0000"
     origins: dict[str, list[str]] = {}
@@ -108,7 +110,7 @@ def test_whatever_the_pieces_the_account_is_that_of_the_text(page: Page, seed: i
         for line in lines:
             cuts = sorted(chance.randrange(len(line) + 1) for _ in range(chance.choice([0, 0, 1, 3])))
             edges = [0, *cuts, len(line)]
-            pieces = [line[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+            pieces = [line[a:b] for a, b in pairwise(edges)]
             queue += [event(0, piece, "cont", target) for piece in pieces[:-1]] + [
                 event(0, pieces[-1], "line", target)
             ]
@@ -129,7 +131,7 @@ def test_whatever_the_pieces_the_account_is_that_of_the_text(page: Page, seed: i
 
 
 def test_characters_survive_every_offset_of_the_chunk_edge(page: Page) -> None:
-    """Lines placed so that a character of four bytes straddles the edge between two chunks, at each of its bytes."""
+    """A character of four bytes straddles the edge between two chunks, at each of its bytes."""
     same = page.evaluate(
         """async (mib) => {
           const { LineStore } = await import("/static/console/js/rollout/linestore.js");
@@ -154,9 +156,12 @@ def test_a_row_is_found_by_its_place_in_a_view(page: Page) -> None:
         """async () => {
           const { LineStore } = await import("/static/console/js/rollout/linestore.js");
           const store = new LineStore();
-          for (let n = 0; n < 3000; n += 1) store.add({ kind: "line", lane: `t${n % 3}`, origin: `t${n % 3}`, at: 0, seq: n, data: "" });
+          for (let seq = 0; seq < 3000; seq += 1) {
+            const lane = `t${seq % 3}`;
+            store.add({ kind: "line", lane, origin: lane, at: 0, seq, data: "" });
+          }
           const view = store.view("t1");
-          return [view.length, view.at(0), view.at(999), view.indexOf(1), view.indexOf(2), view.indexOf(2998), view.indexOf(2999)];
+          return [view.length, view.at(0), view.at(999), ...[1, 2, 2998, 2999].map(view.indexOf)];
         }"""
     )
     assert places == [1000, 1, 2998, 0, 1, 999, 1000]

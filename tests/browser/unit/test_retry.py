@@ -10,7 +10,8 @@ pytestmark = pytest.mark.browser
 DELAYS = """async () => {
   const { retryDelay } = await import("/static/livefeed/retry.js");
   const limits = { first_max_ms: 5000, cap_ms: 30000 };
-  return [0, 0.5, 0.999999].map((chance) => [0, 1, 2, 3, 4, 5, 50].map((n) => retryDelay(n, limits, () => chance)));
+  const delays = (chance) => [0, 1, 2, 3, 4, 5, 50].map((n) => retryDelay(n, limits, () => chance));
+  return [0, 0.5, 0.999999].map(delays);
 }"""
 
 

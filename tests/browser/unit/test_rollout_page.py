@@ -15,12 +15,15 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>update #1</title><link rel="icon" href="data:,">
-<body><main id="rollout-page" data-history-url="{history}" data-sign-in-url="/sign-in/">
+PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>update #1</title>
+<link rel="icon" href="data:,"><body>
+<main id="rollout-page" data-history-url="{history}" data-sign-in-url="/sign-in/">
 <connection-chip></connection-chip>
 <rollout-verbs data-pause-url="/api/1/pause" data-resume-url="/api/1/resume" data-cancel-url="/api/1/cancel"
   data-retry-url="/api/1/retry" data-csrf="token"></rollout-verbs>
-<rollout-header>first paint</rollout-header><wave-strip></wave-strip><host-matrix></host-matrix><log-pane></log-pane>
+<rollout-header>first paint</rollout-header>
+<wave-strip></wave-strip>
+<host-matrix></host-matrix><log-pane></log-pane>
 </main><script id="rollout-snapshot" type="application/json">{snapshot}</script>
 <script type="module" src="/static/console/js/rollout/rollout.js"></script></body></html>"""
 

@@ -20,7 +20,8 @@ APPLY = """async ([snapshot, events]) => {
 ASK = """async ([snapshot, question]) => {
   const { RolloutModel, possibleVerbs } = await import("/static/console/js/rollout/state.js");
   const model = new RolloutModel(snapshot);
-  return question === "verbs" ? possibleVerbs(model) : { counts: model.counts(), waves: model.waves.map((w) => model.wave(w.no)) };
+  if (question === "verbs") return possibleVerbs(model);
+  return { counts: model.counts(), waves: model.waves.map(({ no }) => model.wave(no)) };
 }"""
 
 
