@@ -135,7 +135,7 @@ def _plan(request: StartRequest) -> _Plan:
     selector = request.selector or recipe.defaults.selector or ""
     waves_text = request.waves or recipe.defaults.waves or DEFAULT_WAVES
     budget_text = request.failure_budget or recipe.defaults.failure_budget or DEFAULT_BUDGET
-    parallel = _checked(problems, lambda: _parallel(request.parallel or recipe.defaults.parallel))
+    parallel = _checked(problems, lambda: _parallel(request.parallel, recipe.defaults.parallel))
     bound = _checked(problems, lambda: bind_parameters(recipe, request.params))
     hosts = _checked(problems, lambda: fleet_queries.select_hosts(selector))
     budget = _checked(problems, lambda: parse_budget(budget_text))
@@ -174,9 +174,10 @@ def _checked(problems: list[Problem], look: Callable[[], T]) -> T | None:
         return None
 
 
-def _parallel(wanted: int | None) -> int:
+def _parallel(*wanted: int | None) -> int:
+    """The first one that was given; InputError if that many are not possible."""
     most: int = option("MAX_PARALLEL")
-    parallel = DEFAULT_PARALLEL if wanted is None else wanted
+    parallel = next((number for number in wanted if number is not None), DEFAULT_PARALLEL)
     if not 1 <= parallel <= most:
         raise InputError(
             Problem(

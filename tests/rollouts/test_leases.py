@@ -1,0 +1,126 @@
+"""Two workers and a clock that tests move: at most one worker's changes count."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from rollcast.engine.states import StepState, TargetState
+from rollcast.rollouts import actions, leases
+from rollcast.rollouts.actions import StepChange, TargetChange
+from rollcast.rollouts.leases import Trust
+from rollcast.worker.conduct import conduct
+from tests.rollouts.conftest import Desk
+
+TRUST_S = 10.0  # as the desk sets it
+
+
+@pytest.fixture
+def running(desk: Desk) -> tuple[int, int]:
+    """A rollout whose only target runs, held by the desk's worker: their ids."""
+    desk.hosts("eu-01")
+    rollout = desk.start()
+    desk.conduct(rollout)
+    return rollout, desk.targets(rollout)["eu-01"]
+
+
+def test_what_somebody_holds_is_not_claimed_while_that_worker_is_trusted(
+    desk: Desk, running: tuple[int, int]
+) -> None:
+    other = leases.register("other", desk.now, {})
+    assert leases.claim_targets(other, desk.now + TRUST_S, 100) == []
+    assert leases.claim_rollouts(other, desk.now + TRUST_S, 100) == []
+
+
+def test_a_silent_workers_rows_are_claimed_with_a_new_fence(desk: Desk, running: tuple[int, int]) -> None:
+    rollout, target = running
+    old = desk.fence(target)
+    later = desk.now + TRUST_S + 0.1
+    other = leases.register("other", later, {})
+    (held,) = leases.claim_targets(other, later, 100)
+    assert (held.id, held.fence) == (target, old + 1)
+    assert [held.id for held in leases.claim_rollouts(other, later, 100)] == [rollout]
+    assert leases.held_targets(desk.worker) == []
+    assert leases.holds(other, target, old + 1)
+
+
+def test_a_worker_that_beats_again_in_time_keeps_what_it_has(desk: Desk, running: tuple[int, int]) -> None:
+    leases.beat(desk.worker, desk.now + 9)
+    other = leases.register("other", desk.now + 15, {})
+    assert leases.claim_targets(other, desk.now + 15, 100) == []
+
+
+def test_what_is_given_back_is_claimed_at_once(desk: Desk, running: tuple[int, int]) -> None:
+    other = leases.register("other", desk.now, {})
+    leases.release(desk.worker)
+    assert [held.id for held in leases.claim_targets(other, desk.now, 100)] == [running[1]]
+    assert not leases.beat(desk.worker, desk.now)
+
+
+def test_a_worker_that_lost_its_lease_changes_nothing(desk: Desk, running: tuple[int, int]) -> None:
+    rollout, target = running
+    assert desk.begin(target, 0)
+    fence = desk.fence(target)
+    (held_rollout,) = leases.held_rollouts(desk.worker)
+    later = desk.now + TRUST_S + 0.1
+    other = leases.register("other", later, {})
+    leases.claim_targets(other, later, 100)
+    leases.claim_rollouts(other, later, 100)
+    before = desk.page(rollout)
+    assert not actions.begin_step(target, fence, 1, 1)
+    busy = frozenset({StepState.STARTING})
+    zombie = [
+        StepChange(target, fence, 0, 1, busy, StepState.SUCCEEDED),
+        TargetChange(target, fence, frozenset({TargetState.RUNNING}), TargetState.FAILED),
+    ]
+    assert actions.record(zombie) == [False, False]
+    actions.cancel_rollout(rollout, "user:olga")
+    assert not conduct(held_rollout, later)
+    after = desk.page(rollout)
+    assert after["targets"] == before["targets"]
+    assert after["rollout"]["state"] == "running"
+
+
+def test_a_claim_takes_no_more_than_it_may(desk: Desk) -> None:
+    desk.hosts("eu-01", "eu-02", "eu-03")
+    rollout = desk.start(parallel=3)
+    desk.conduct(rollout)
+    leases.release(desk.worker)
+    first, second = (leases.register(name, desk.now, {}) for name in ("first", "second"))
+    taken = leases.claim_targets(first, desk.now, 2)
+    rest = leases.claim_targets(second, desk.now, 2)
+    assert (len(taken), len(rest)) == (2, 1)
+    assert not {held.id for held in taken} & {held.id for held in rest}
+
+
+def test_what_has_ended_is_claimed_by_nobody(desk: Desk, running: tuple[int, int]) -> None:
+    rollout, target = running
+    desk.succeed(target)
+    desk.conduct(rollout)
+    later = desk.now + 1000
+    other = leases.register("other", later, {})
+    assert leases.claim_targets(other, later, 100) == []
+    assert leases.claim_rollouts(other, later, 100) == []
+
+
+def test_workers_that_are_long_gone_are_forgotten_once_they_hold_nothing(
+    desk: Desk, running: tuple[int, int]
+) -> None:
+    leases.register("gone", desk.now, {})
+    assert leases.forget_gone(desk.now + 4000) == 1  # the desk's worker still holds its rollout
+
+
+def test_trust_ends_before_anybody_may_claim(settings: Any) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "LEASE_TRUST_S": 10.0, "LEASE_BEAT_S": 1.0}
+    clock = [100.0]
+    trust = Trust(lambda: clock[0])
+    assert not trust.holds()
+    counted_from = trust.before_beat()
+    clock[0] = 103.0  # the database took its time
+    trust.renewed(counted_from)
+    assert trust.holds()
+    clock[0] = 108.9
+    assert trust.holds()
+    clock[0] = 109.0
+    assert not trust.holds()
