@@ -20,12 +20,12 @@ from tests.waiting import POLL_S
 
 @dataclass(frozen=True)
 class Cut:
-    """Where a connection ends. `frames` complete WebSocket frames after the handshake, then `bytes` more.
+    """Where a connection ends: `frames` whole WebSocket frames after the handshake, then `size` bytes.
 
-    Without `frames`, `bytes` counts from the first byte of the connection. "down" is server to client.
+    Without `frames`, `size` counts from the first byte of the connection. "down" is server to client.
     """
 
-    bytes: int = 0
+    size: int = 0
     frames: int | None = None
     direction: Literal["down", "up"] = "down"
     how: Literal["rst", "fin"] = "rst"
@@ -222,7 +222,7 @@ class _Meter:
         self.spent = False
         self._cut = cut
         self._seen = 0  # bytes of the stream so far
-        self._limit = cut.bytes if cut.frames is None else None
+        self._limit = cut.size if cut.frames is None else None
         self._parsed = 0  # offset at which `_rest` begins
         self._rest = bytearray()
         self._frames: int | None = None  # None: the handshake is not over
@@ -250,7 +250,7 @@ class _Meter:
             self._drop(size)
             self._frames += 1
         if self._frames == wanted:
-            self._limit = self._parsed + self._cut.bytes
+            self._limit = self._parsed + self._cut.size
 
     def _drop(self, size: int) -> None:
         del self._rest[:size]

@@ -27,6 +27,7 @@ from livefeed import protocol
 from livefeed.access import current_user, may_read
 from livefeed.conf import option
 from livefeed.log import FeedNotFound
+from livefeed.pages import LogDamaged
 from livefeed.protocol import CloseCode
 from livefeed.reader import FeedReader, ReaderFailed, readers
 from livefeed.session import Limits, Session, Subscription
@@ -182,8 +183,13 @@ class FeedConsumer(AsyncConsumer):
             reader = self._readers[sub]
             frames = reader.cached(after)
             if not frames:
-                frames = await reader.load(after)
+                try:
+                    frames = await reader.load(after)
+                except LogDamaged:
+                    logger.exception("feed %s cannot be read after %s", sub.feed, after)
+                    return self._session.close(CloseCode.READER_FAILED)
             self._session.deliver(sub, frames)
+        return None
 
     async def _send(self, message: dict[str, Any]) -> None:
         """Send with a deadline: servers do not say that a peer has stopped reading. Raises Gone."""

@@ -7,6 +7,7 @@ never before (a listener would find nothing and go back to sleep), and can neith
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from functools import cache, partial
@@ -20,6 +21,8 @@ from livefeed.conf import option
 
 # Called with the key of a feed that has grown, or None for "something has". From any thread; must not block.
 Wake = Callable[[str | None], None]
+
+logger = logging.getLogger(__name__)
 
 
 class Doorbell(Protocol):
@@ -52,11 +55,14 @@ class Listeners(Doorbell):
         return partial(self._forget, token)
 
     def wake_all(self, feed: str | None) -> None:
-        """Pass a ring on."""
+        """Pass a ring on; a listener that fails harms no other."""
         with self._lock:
             wakes = list(self._wakes.values())
         for wake in wakes:
-            wake(feed)
+            try:
+                wake(feed)
+            except Exception:
+                logger.exception("a listener failed at the ring of %s", feed)
 
     def listeners_changed(self, count: int) -> None:
         """Called under the lock whenever somebody came or went."""
@@ -80,8 +86,8 @@ def doorbell() -> Doorbell:
 
 def ring_after_commit(feed: str) -> None:
     """Ring once the current transaction is committed; never, if it is rolled back."""
-    transaction.on_commit(partial(_ring, feed), robust=True)
 
+    def ring() -> None:  # a function, not a partial: Django wants its name to log a failure
+        doorbell().ring(feed)
 
-def _ring(feed: str) -> None:
-    doorbell().ring(feed)
+    transaction.on_commit(ring, robust=True)

@@ -189,10 +189,12 @@ def reopen(feed: str) -> None:
 
 def _set_closed(key: str, rows: QuerySet[Feed], *, closed: bool) -> None:
     with transaction.atomic(savepoint=False):
-        if rows.update(closed_at=timezone.now() if closed else None):
+        changed = rows.update(closed_at=timezone.now() if closed else None)
+        if changed:
             doorbell.ring_after_commit(key)
-        elif not Feed.objects.filter(key=key).exists():
-            raise FeedNotFound(key)
+    # Outside of the block: an exception inside would spoil the caller's transaction.
+    if not changed and not Feed.objects.filter(key=key).exists():
+        raise FeedNotFound(key)
 
 
 def _checked(feed: str, chunk: Chunk) -> list[str]:

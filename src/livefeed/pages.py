@@ -68,10 +68,10 @@ def stored_frames(state: FeedState, after: int, limit: int, max_bytes: int | Non
         if not rows:
             raise LogDamaged(f"{state.key}: nothing stored after {cursor}, though the head is {state.head}")
         for first, last, codec, body in rows:
+            if cursor - after >= limit or (found and last - after > limit):
+                return found
             if first > cursor + 1:
                 raise LogDamaged(f"{state.key}: events {cursor + 1} to {first - 1} are missing")
-            if found and last - after > limit:
-                return found
             text = _text(state.key, last, codec, body)
             to = min(last, after + limit)
             if first <= cursor or to < last:

@@ -9,6 +9,6 @@ from django.urls import path
 
 from livefeed.consumers import FeedConsumer
 
-# django.urls knows views only; URLRouter takes what a route carries for an ASGI application.
+# django.urls' types know views only; URLRouter takes what a route carries for an ASGI application.
 _socket = cast("Callable[..., Any]", FeedConsumer.as_asgi())
-websocket_urlpatterns = [path("livefeed/", _socket, name="livefeed")]
+websocket_urlpatterns: list[Any] = [path("livefeed/", _socket, name="livefeed")]

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import pytest
 from django.conf import settings
-from django.contrib.auth import get_user_model
-from django.contrib.auth.models import AbstractBaseUser
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test import Client
 from pytest_django import DjangoDbBlocker, Settings
@@ -31,13 +30,13 @@ def bell(request: pytest.FixtureRequest, settings: Settings) -> str:
 
 
 @pytest.fixture
-def olga(transactional_db: None) -> AbstractBaseUser:
+def olga(transactional_db: None) -> User:
     """Somebody who may read what is not secret."""
-    return get_user_model().objects.create_user("olga", password="long and secret")
+    return User.objects.create_user("olga", password="long and secret")
 
 
 @pytest.fixture
-def cookie(olga: AbstractBaseUser) -> str:
+def cookie(olga: User) -> str:
     """Olga's session cookie."""
     client = Client()
     client.force_login(olga)

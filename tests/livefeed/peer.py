@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
+from itertools import pairwise
 from types import TracebackType
 from typing import Any
 
 from asgiref.testing import ApplicationCommunicator
+from django.db import connection
 
 from livefeed.consumers import FeedConsumer
 from livefeed.protocol import SUBPROTOCOL
+from tests.livefeed.oracle import Applied
 
 DEADLINE_S = 10
 
@@ -29,7 +34,8 @@ class Peer:
         self, user: Any, *, subprotocols: tuple[str, ...] = (SUBPROTOCOL,), greet: bool = True
     ) -> None:
         scope = {"type": "websocket", "path": "/livefeed/", "user": user, "subprotocols": list(subprotocols)}
-        self._wire = ApplicationCommunicator(FeedConsumer.as_asgi(), scope)
+        communicator: Any = ApplicationCommunicator  # asgiref's has no types
+        self._wire = communicator(FeedConsumer.as_asgi(), scope)
         self._greet = greet
 
     async def __aenter__(self) -> Peer:
@@ -79,10 +85,39 @@ class Peer:
             if message["t"] == kind:
                 return heard
 
-    async def close_code(self) -> int:
-        """Hear on until the server closes."""
+    async def close_code(self, heard: list[dict[str, Any]] | None = None) -> int:
+        """Hear on until the server closes; what came before is added to `heard`."""
         while True:
             try:
-                await self.hear()
+                message = await self.hear()
+                if heard is not None:
+                    heard.append(message)
             except Closed as closed:
                 return closed.code
+
+
+async def off_loop(call: Callable[..., Any], *args: Any, **fields: Any) -> Any:
+    """Run database work in a thread, whose connection is closed again."""
+
+    def run() -> Any:
+        try:
+            return call(*args, **fields)
+        finally:
+            connection.close()
+
+    return await asyncio.to_thread(run)
+
+
+def events(heard: list[dict[str, Any]]) -> Applied:
+    """What these messages add up to; each must join the one before."""
+    applied = Applied()
+    messages = [message for message in heard if message["t"] == "ev"]
+    for one, next_one in pairwise(messages):
+        assert next_one["prev"] == one["to"]
+    for message in messages:
+        applied.add_groups(message["g"])
+    return applied
+
+
+async def assert_is_log(applied: Applied, feed: str, after: int = 0) -> None:
+    await off_loop(applied.assert_is_log, feed, after)

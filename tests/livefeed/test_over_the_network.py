@@ -9,6 +9,7 @@ import struct
 from collections.abc import Callable
 from functools import partial
 from itertools import repeat
+from typing import Literal
 
 import pytest
 from django.db import connection, transaction
@@ -88,7 +89,7 @@ def test_a_cut_at_every_byte_of_a_message_costs_nothing(
         len('{"t":"ev","id":1,"prev":0,"to":3,"g":[["t","line",null,1795452857737,1,["1 a","2 b","3 c"]]]}')
         + 2
     )
-    proxy.plan(Cut(frames=PREAMBLE, bytes=offset) for offset in range(1, size + 1))
+    proxy.plan(Cut(frames=PREAMBLE, size=offset) for offset in range(1, size + 1))
     client = visitor.client(feed, proxy.port, attempts=size + 1)
     [applied] = follow_all(client)
     applied.assert_is_log(feed)
@@ -139,10 +140,10 @@ def test_200_random_cuts_while_5000_lines_are_written(proxy: ChaosProxy, visitor
     dice = random.Random(feed)
 
     def cut(number: int) -> Cut:
-        how = "rst" if number % 2 else "fin"
+        how: Literal["rst", "fin"] = "rst" if number % 2 else "fin"
         if number % 5 == 0:  # within the handshake, the hello or the subscription
-            return Cut(bytes=dice.randint(1, 400), direction="up", how=how)
-        return Cut(bytes=dice.randint(1, 1200), how=how)
+            return Cut(size=dice.randint(1, 400), direction="up", how=how)
+        return Cut(size=dice.randint(1, 1200), how=how)
 
     client = visitor.client(feed, proxy.port, attempts=500)
     write(feed, 25)

@@ -1,0 +1,126 @@
+"""History pages over HTTP."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from pytest_django import Settings
+
+import livefeed
+from tests.livefeed.oracle import Applied, write
+
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.usefixtures("bell"),
+    pytest.mark.urls("livefeed.urls"),
+]
+
+
+@pytest.fixture
+def bell(settings: Settings) -> None:
+    """Nothing rings here: once is enough."""
+    from tests.livefeed.serving import LIVEFEED
+
+    settings.LIVEFEED = LIVEFEED
+    settings.MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+    ]
+
+
+@pytest.fixture
+def browser(olga: User) -> Client:
+    client = Client()
+    client.force_login(olga)
+    return client
+
+
+def get(browser: Client, headers: dict[str, str] | None = None, **query: Any) -> Any:
+    return browser.get("/livefeed/history", query, headers=headers)
+
+
+def test_pages_add_up_to_the_log(browser: Client) -> None:
+    write("f", 230, per_append=7)
+    applied, after, epoch = Applied(), 0, ""
+    while True:
+        page = get(browser, feed="f", epoch=epoch, after=after, limit=50).json()
+        assert page["prev"] == after
+        if page["to"] == after:
+            break
+        applied.add_groups(page["g"])
+        after, epoch = page["to"], page["epoch"]
+    applied.assert_is_log("f")
+    assert (page["feed"], page["first"], page["head"], page["closed"]) == ("f", 1, 230, False)
+
+
+def test_a_full_page_has_an_etag_and_the_last_one_has_none(browser: Client) -> None:
+    write("f", 100)
+    full = get(browser, feed="f", limit=50)
+    assert full["Cache-Control"] == "private, no-cache"
+    write("f", 10)
+    again = get(browser, {"If-None-Match": full["ETag"]}, feed="f", limit=50)
+    assert (again.status_code, again.content) == (304, b"")
+    last = get(browser, feed="f", epoch=full.json()["epoch"], after=100)
+    assert "ETag" not in last
+    assert last.json()["to"] == 110
+
+
+def test_a_page_is_compressed_where_the_client_can_read_that(browser: Client) -> None:
+    write("f", 1000)
+    plain = get(browser, feed="f")
+    packed = get(browser, {"Accept-Encoding": "gzip, br"}, feed="f")
+    assert packed["Content-Encoding"] == "gzip"
+    assert "Accept-Encoding" in packed["Vary"]
+    assert json.loads(gzip.decompress(packed.content)) == plain.json()
+    assert len(packed.content) < len(plain.content) / 1.5
+
+
+@pytest.mark.parametrize(
+    ("query", "status", "answer"),
+    [
+        ({"feed": "secret"}, 403, "forbidden"),
+        ({"feed": "secret-and-absent"}, 403, "forbidden"),
+        ({"feed": "absent"}, 404, "not_found"),
+        ({}, 400, "needed"),
+        ({"feed": "f", "after": "x"}, 400, "numbers"),
+        ({"feed": "f", "after": "-1"}, 400, "range"),
+        ({"feed": "f", "limit": "0"}, 400, "range"),
+        ({"feed": "f", "limit": "many"}, 400, "numbers"),
+        ({"feed": "f\0"}, 400, "range"),
+        ({"feed": "f" * 300}, 400, "range"),
+        ({"feed": "f", "after": "5"}, 400, "epoch"),
+    ],
+    ids=range(11),
+)
+def test_a_question_that_has_no_page_gets_its_reason(
+    browser: Client, query: dict[str, str], status: int, answer: str
+) -> None:
+    write("f", 10)
+    write("secret", 1)
+    response = get(browser, None, **query)
+    assert response.status_code == status
+    assert answer in response.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "after", "reason"), [("x", 5, "epoch"), (None, 11, "ahead"), (None, 2**63, "ahead")]
+)
+def test_a_cursor_that_is_not_good_is_reset(
+    browser: Client, epoch: str | None, after: int, reason: str
+) -> None:
+    write("f", 10)
+    current = livefeed.head("f").epoch
+    response = get(browser, feed="f", epoch=epoch or current, after=after)
+    assert response.status_code == 409
+    assert response.json() == {"reset": {"reason": reason, "epoch": current, "first": 1, "head": 10}}
+
+
+def test_only_those_who_are_signed_in_may_ask_and_only_ask(browser: Client) -> None:
+    write("f", 1)
+    assert get(Client(), feed="f").status_code == 401
+    assert browser.post("/livefeed/history", {"feed": "f"}).status_code == 405
