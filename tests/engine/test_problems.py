@@ -48,5 +48,6 @@ def test_every_marked_text_is_one_literal_whose_placeholders_are_whole() -> None
             if isinstance(node, ast.Call) and getattr(node.func, "id", "") == gettext_noop.__name__:
                 (argument,) = node.args
                 assert isinstance(argument, ast.Constant), f"{path.name}:{node.lineno}"
-                left = re.sub(r"%%|%\([a-z]+\)[sdg]", "", str(argument.value))
+                assert isinstance(argument.value, str), f"{path.name}:{node.lineno}"
+                left = re.sub(r"%%|%\([a-z]+\)[sdg]", "", argument.value)
                 assert "%" not in left, f"{path.name}:{node.lineno}: {argument.value}"

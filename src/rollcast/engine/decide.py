@@ -13,9 +13,10 @@ What it promises, whatever crashes, is lost or comes twice around it:
 7. Every rollout ends, or waits for a host or a named person.
 
 Why true: each rule below looks at rows alone, and each of its commands is carried out as a compare-and-set of
-the state it was decided on. What would break it: deciding on rows of one transaction and carrying it out in
-another one (a host may have failed, a person retried in between: 1 and 3 would bend, 6 break); starting a step
-without looking whether the rollout still wants to run; or recording a step's end without its evidence.
+the state it was decided on. What would break it: deciding in one transaction and carrying out in another one
+(a host may have failed, a person paused or retried in between: the simulation shows 1 and 4 broken by it);
+starting a step without looking whether the rollout still wants to run; or recording a step's end without its
+evidence.
 
 `decide` is called again after its commands were carried out, until it answers none.
 """
