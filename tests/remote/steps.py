@@ -3,27 +3,37 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import TypedDict
+
+from typing_extensions import Unpack
 
 from rollcast.remote.connector import Attachment, Connection, Ended, Item, Output, Started
+from tests.waiting import aeventually
 
 NO_LIMIT = 256 * 1024 * 1024
 
 
+class How(TypedDict, total=False):
+    """What a test may want otherwise."""
+
+    env: Mapping[str, str]
+    timeout_s: float
+    max_output: int
+    buffering: str
+
+
 async def start(
-    connection: Connection,
-    directory: str,
-    script: str | bytes,
-    env: Mapping[str, str] | None = None,
-    *,
-    timeout_s: float = 60,
-    max_output: int = NO_LIMIT,
-    buffering: str = "line",
+    connection: Connection, directory: str, script: str | bytes, **how: Unpack[How]
 ) -> Attachment:
-    text = script.encode() if isinstance(script, str) else script
     return await connection.start(
-        directory, env or {}, text, timeout_s=timeout_s, max_output=max_output, buffering=buffering
+        directory,
+        how.get("env", {}),
+        script.encode() if isinstance(script, str) else script,
+        timeout_s=how.get("timeout_s", 60),
+        max_output=how.get("max_output", NO_LIMIT),
+        buffering=how.get("buffering", "line"),
     )
 
 
@@ -31,15 +41,21 @@ async def start(
 class Reading:
     """What one or several followers read of one step."""
 
-    data: bytearray = field(default_factory=bytearray)
+    chunks: list[bytes] = field(default_factory=list)
+    offset: int = 0
     items: list[Item] = field(default_factory=list)  # without the output
 
     def add(self, item: Item) -> None:
         if isinstance(item, Output):
-            assert item.offset == len(self.data) + len(item.data), "bytes were lost or repeated"
-            self.data += item.data
+            self.offset += len(item.data)
+            assert item.offset == self.offset, "bytes were lost or repeated"
+            self.chunks.append(item.data)
         else:
             self.items.append(item)
+
+    @property
+    def data(self) -> bytes:
+        return b"".join(self.chunks)
 
     @property
     def last(self) -> Item:
@@ -62,14 +78,14 @@ async def read_all(items: AsyncIterator[Item], reading: Reading | None = None) -
     return reading
 
 
-async def run(connection: Connection, directory: str, script: str | bytes, **how: object) -> Reading:
+async def run(connection: Connection, directory: str, script: str | bytes, **how: Unpack[How]) -> Reading:
     """Start a script and read it to its end."""
-    return await read_all(await start(connection, directory, script, **how))  # type: ignore[arg-type]  # as start
+    return await read_all(await start(connection, directory, script, **how))
 
 
-async def begin(connection: Connection, directory: str, script: str, **how: object) -> Attachment:
+async def begin(connection: Connection, directory: str, script: str, **how: Unpack[How]) -> Attachment:
     """Start a script and wait until the host said so."""
-    attachment = await start(connection, directory, script, **how)  # type: ignore[arg-type]  # as start
+    attachment = await start(connection, directory, script, **how)
     assert isinstance(await anext(aiter(attachment)), Started)
     return attachment
 
@@ -83,3 +99,19 @@ async def read_until(attachment: Attachment, text: bytes) -> bytes:
         if text in data:
             return data
     raise AssertionError(f"{text!r} did not come: {data!r}")
+
+
+async def last_of(attachment: Attachment) -> Item:
+    """The last item of an attachment that was read in part."""
+    items = [item async for item in attachment]
+    return items[-1]
+
+
+async def until_ended(connection: Connection, directory: str) -> None:
+    """Wait until the host says that the step is over."""
+
+    async def ended() -> bool:
+        return (await connection.look(directory)).state == "ended"
+
+    condition: Callable[[], bool | Awaitable[bool]] = ended
+    await aeventually(condition)

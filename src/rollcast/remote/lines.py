@@ -92,7 +92,8 @@ class LineDecoder:
         """
         if final:
             self._decode(b"", now, final=True)
-        if self._parts and (final or (self._since is not None and now - self._since >= flush_after_s)):
+        due_at = self.due_at(flush_after_s)
+        if due_at is not None and (final or now >= due_at):
             self._finish("cont")
         pieces = list(self._done)
         self._done.clear()
@@ -102,10 +103,10 @@ class LineDecoder:
 
     def due_at(self, flush_after_s: float = FLUSH_AFTER_S) -> float | None:
         """When the unfinished piece is ready to be taken, by the clock of `feed`; None without one."""
-        return self._since + flush_after_s if self._parts and self._since is not None else None
+        return None if self._since is None else self._since + flush_after_s
 
     def _decode(self, data: bytes, now: float, *, final: bool = False) -> None:
-        """One slice: at most one newline, at its end. An error may let a held byte out before it."""
+        """One slice, with no newline but at its end."""
         raw = self._held + data
         text = self._decoder.decode(data, final)
         self._held = b"" if final else self._decoder.getstate()[0]
@@ -113,15 +114,18 @@ class LineDecoder:
         if not text:
             return
         end = self._offset - len(self._held)
-        flags = self._flags_of(text, raw[: len(raw) - len(self._held)])
-        if "nul" in flags:
-            text = text.replace("\0", NUL_SHOWN)
-        line, newline, rest = text.partition("\n")
-        self._add(line, end, flags, now)
-        if newline:
+        raw = raw[: len(raw) - len(self._held)]
+        flags = self._flags_of(text, raw)
+        *lines, rest = text.replace("\0", NUL_SHOWN).split("\n")
+        # Usually one newline, the slice's last byte. Where a broken character ran over newlines, the
+        # decoder had held them back and lets them all go now; each newline in the text is one in the bytes.
+        begin, newline = end - len(raw), -1
+        for line in lines:
+            newline = raw.index(b"\n", newline + 1)
+            self._add(line, begin + newline + 1, flags, now)
             self._finish("line")
-            if rest:  # never within UTF-8; a multi-byte decoder may let go of bytes it had held
-                self._add(rest, end, flags, now)
+        if rest:
+            self._add(rest, end, flags, now)
 
     def _flags_of(self, text: str, raw: bytes) -> set[Flag]:
         flags: set[Flag] = set()

@@ -9,6 +9,8 @@ told.
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from contextlib import suppress
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -89,8 +91,10 @@ class SshConnector:
             raise Unreachable(f"{where} did not answer by SSH within {limit_s:g} s") from error
         except asyncssh.Error as error:
             raise Unreachable(f"{where}: no SSH connection: {error.reason or error}") from error
+        except socket.gaierror as error:
+            raise Unreachable(f"{where}: this address cannot be looked up: {error.strerror}") from error
         except OSError as error:
-            raise Unreachable(f"{where}: {error.strerror or error}") from error
+            raise Unreachable(f"{where}: {os.strerror(error.errno) if error.errno else error}") from error
         return connection
 
     async def _connect(

@@ -83,7 +83,7 @@ def _load(name: str, path: Path) -> asyncssh.SSHKey:
         return _loaded[path][1]
     except OSError as error:
         raise AuthFailed(f"{name}: the key file {path} cannot be read: {error.strerror}") from error
-    except asyncssh.KeyEncryptionError as error:
-        raise AuthFailed(f"{name}: the key file {path} needs a passphrase; use one without") from error
-    except asyncssh.KeyImportError as error:
-        raise AuthFailed(f"{name}: {path} is no private key: {error}") from error
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        raise AuthFailed(
+            f"{name}: the key file {path} cannot be used: {error}. It must be a private key without a passphrase"
+        ) from error

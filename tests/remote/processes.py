@@ -1,0 +1,36 @@
+"""Looking at a host's processes from outside."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def processes_of(directory: str) -> list[int]:
+    """Living processes that name the step's folder in their command line."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                words = (entry / "cmdline").read_bytes()
+            except OSError:
+                continue
+            if directory.encode() in words and int(entry.name) != os.getpid():
+                found.append(int(entry.name))
+    return found
+
+
+def followers_of(directory: str) -> list[int]:
+    return [pid for pid in processes_of(directory) if b"journal" in _words(pid) or b"control" in _words(pid)]
+
+
+def _words(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+def stat_of(pid: int) -> list[str]:
+    """State, parent, … start time (the twentieth) of a process."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
