@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -21,10 +22,13 @@ from django.utils import timezone
 
 import livefeed
 from rollcast.fleet.models import Credential, Host
-from rollcast.remote.connector import step_directory
+from rollcast.remote.connector import Connection, ConnectOptions, HostSpec, step_directory
+from rollcast.remote.connectors import open_connection
+from rollcast.remote.errors import Unreachable
 from rollcast.rollouts import actions, leases, queries
 from rollcast.rollouts.actions import StartRequest
 from rollcast.worker.conduct import conduct
+from rollcast.worker.context import Connect
 from rollcast.worker.run import WorkerProcess, WorkerThread
 from tests.waiting import eventually
 
@@ -107,9 +111,9 @@ class Bench:
         asked.setdefault("selector", "*")
         return actions.start_rollout(StartRequest(**asked), "user:olga")
 
-    def worker(self) -> WorkerThread:
+    def worker(self, connect: Connect = open_connection) -> WorkerThread:
         """A worker in a thread of this process."""
-        worker = WorkerProcess("test").run_in_thread()
+        worker = WorkerProcess("test", connect).run_in_thread()
         self._workers.append(worker)
         return worker
 
@@ -173,6 +177,34 @@ class Bench:
         """Wait for the rollout's end; its page."""
         eventually(lambda: self.page(rollout_id)["rollout"]["state"] in ENDS, deadline_s)
         return self.page(rollout_id)
+
+
+class Cable:
+    """The way between a worker and its hosts; a test may cut it."""
+
+    def __init__(self) -> None:
+        self.up = True
+        self._connections: list[Connection] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    async def __call__(self, spec: HostSpec, options: ConnectOptions) -> Connection:
+        """Reach a host, if the cable is whole."""
+        self._loop = asyncio.get_running_loop()
+        if not self.up:
+            raise Unreachable(f"{spec.name}: the cable is cut")
+        connection = await open_connection(spec, options)
+        self._connections.append(connection)
+        return connection
+
+    def cut(self) -> None:
+        """Cut all connections that there are; `up` says whether new ones come about."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(self._cut(), self._loop).result(timeout=20)
+
+    async def _cut(self) -> None:
+        connections, self._connections = self._connections, []
+        for one in connections:
+            await one.close()
 
 
 def is_alive(pid: int) -> bool:

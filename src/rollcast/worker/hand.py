@@ -59,7 +59,8 @@ class Hand:
                 if task.done():
                     return task.result()
                 now = await self.plan()
-                if now is None or now.view.state is not plan.view.state:
+                cancelling = now is not None and now.view.state is TargetState.CANCELLING
+                if now is None or (cancelling and plan.view.state is not TargetState.CANCELLING):
                     raise Changed
         finally:
             await ended(task)

@@ -9,6 +9,7 @@ process. Only what the host says ends a step; a host that does not answer makes 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 
 from rollcast.conf import option
 from rollcast.engine.decide import Attach, AwaitPerson, Finish, Hold, StartStep, Stop, next_action
@@ -47,12 +48,11 @@ class TargetRun:
         """The loop. Cancelling it leaves what runs on the host running: somebody will attach."""
         try:
             while (plan := await self._hand.plan()) is not None:
-                try:
-                    await self._act(plan)
-                except Changed:
-                    continue
-                except RemoteError as error:
-                    await self._without_contact(error.code)
+                with contextlib.suppress(Changed):
+                    try:
+                        await self._act(plan)
+                    except RemoteError as error:
+                        await self._without_contact(error.code)
         finally:
             await self._contact.close()
 
