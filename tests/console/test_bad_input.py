@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +17,14 @@ from rollcast.rollouts.queries import rollout_list
 GOOD: dict[str, Any] = {"recipe": "hello", "params": {"version": "1.2"}}
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class BadStart:
     """What is given besides GOOD, where the problem must be placed, and words of its message and cure."""
 
     name: str
     field: str
     says: str
-    given: dict[str, Any] = field(default_factory=dict)
+    given: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 STARTS = (

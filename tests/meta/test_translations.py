@@ -20,7 +20,8 @@ per_domain = pytest.mark.parametrize("domain", DOMAINS)
 
 def texts(message: Message) -> tuple[str, ...]:
     """The translation's forms."""
-    return message.string if isinstance(message.string, tuple) else (message.string,)
+    string = message.string
+    return tuple(map(str, string)) if isinstance(string, (tuple, list)) else (str(string or ""),)
 
 
 def source(message: Message) -> str:

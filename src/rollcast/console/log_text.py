@@ -32,7 +32,7 @@ def _lines(feed: str, lane: str | None, names: dict[str, str]) -> Iterator[str]:
     while True:
         page = livefeed.read(feed, after=after, limit=PAGE_EVENTS, lane=lane)
         for lane_key, kind, origin, at_ms, _first, items in page.groups:
-            if kind not in (events.LINE, events.CONT):
+            if kind not in (events.LINE, events.CONT) or origin is None:
                 continue
             for item in items:
                 text = begun.pop(origin, "") + _text(item)

@@ -165,7 +165,7 @@ def recipe_listed(found: RecipeFile) -> RecipeListed:
         sha256=found.sha256,
         parameters=[Parameter.from_orm(parameter) for parameter in recipe.parameters] if recipe else [],
         steps=[step.name for step in recipe.steps] if recipe else [],
-        problems=[Problem(**problem.as_json()) for problem in say_all(found.problems)],
+        problems=[Problem.from_orm(problem) for problem in say_all(found.problems)],
     )
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Final
 
 from csp.decorators import csp_update
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -13,6 +14,8 @@ from rollcast.console.pages.frame import console_page, page_number, show
 from rollcast.engine.states import RolloutState
 from rollcast.rollouts import queries
 
+# Bytes from servers end up on the rollout page: no string may become markup. So it does without htmx.
+NO_MARKUP: Final = {"require-trusted-types-for": ["'script'"], "trusted-types": ["'none'"]}
 OPEN: Final = ("pending", "running", "paused", "cancelling")
 # The filters above the list, in their order; "open" is everything that has not ended.
 FILTERS: Final = {
@@ -37,10 +40,12 @@ def rollouts(request: HttpRequest) -> HttpResponse:
 
 @console_page
 @require_safe
-# Bytes from servers end up on this page: no string may become markup. It loads no htmx, which could not.
-@csp_update({"require-trusted-types-for": ["'script'"], "trusted-types": ["'none'"]})
-def rollout(request: HttpRequest, rollout_id: int) -> HttpResponse:
+def rollout(request: HttpRequest, rollout_id: int) -> HttpResponseBase:
     """One rollout, live: the frame, and the snapshot from which the browser modules go on."""
+    return csp_update(NO_MARKUP)(partial(_live_page, rollout_id=rollout_id))(request)
+
+
+def _live_page(request: HttpRequest, rollout_id: int) -> HttpResponse:
     try:
         snapshot = queries.rollout_page(rollout_id)
     except LookupError as error:

@@ -28,19 +28,32 @@ export function glyph(state) {
 /** The word for a state; an unknown code is shown as it is. @param {string} state */
 export function stateWord(state) {
   switch (state) {
-    case "pending": return pgettext("state", "Pending");
-    case "starting": return pgettext("state", "Starting");
-    case "running": return pgettext("state", "Running");
-    case "paused": return pgettext("state", "Paused");
-    case "lost": return pgettext("state", "Lost");
-    case "cancelling": return pgettext("state", "Cancelling");
-    case "succeeded": return pgettext("state", "Succeeded");
-    case "failed": return pgettext("state", "Failed");
-    case "cancelled": return pgettext("state", "Cancelled");
-    case "skipped": return pgettext("state", "Skipped");
-    case "interrupted": return pgettext("state", "Interrupted");
-    case "waiting": return pgettext("state", "Waiting for a person");
-    default: return state;
+    case "pending":
+      return pgettext("state", "Pending");
+    case "starting":
+      return pgettext("state", "Starting");
+    case "running":
+      return pgettext("state", "Running");
+    case "paused":
+      return pgettext("state", "Paused");
+    case "lost":
+      return pgettext("state", "Lost");
+    case "cancelling":
+      return pgettext("state", "Cancelling");
+    case "succeeded":
+      return pgettext("state", "Succeeded");
+    case "failed":
+      return pgettext("state", "Failed");
+    case "cancelled":
+      return pgettext("state", "Cancelled");
+    case "skipped":
+      return pgettext("state", "Skipped");
+    case "interrupted":
+      return pgettext("state", "Interrupted");
+    case "waiting":
+      return pgettext("state", "Waiting for a person");
+    default:
+      return state;
   }
 }
 
@@ -49,25 +62,61 @@ export function reasonWord(reason) {
   const exit = /^exit (\d+)$/.exec(reason);
   if (exit) return interpolate(gettext("Exit code %(code)s"), { code: exit[1] });
   switch (reason) {
-    case "unreachable": return gettext("The host could not be reached");
-    case "host_key_unknown": return gettext("The host showed a key that nobody has trusted yet");
-    case "host_key_changed": return gettext("The host showed another key than the trusted one");
-    case "auth_failed": return gettext("The host refused the user or the key");
-    case "budget_exceeded": return gettext("The failure budget was exceeded");
-    case "interrupted": return gettext("The step was cut off; a person decides whether to run it again");
-    case "timed_out": return gettext("The step ran into its timeout");
-    case "cancelled": return gettext("Cancelled by a person");
-    case "contact_lost": return gettext("Contact with the host was lost");
-    default: return reason;
+    case "unreachable":
+      return gettext("The host could not be reached");
+    case "host_key_unknown":
+      return gettext("The host showed a key that nobody has trusted yet");
+    case "host_key_changed":
+      return gettext("The host showed another key than the trusted one");
+    case "auth_failed":
+      return gettext("The host refused the user or the key");
+    case "budget_exceeded":
+      return gettext("The failure budget was exceeded");
+    case "interrupted":
+      return gettext("The step was cut off; how far it came is not known");
+    case "host_removed":
+      return gettext("The host is no longer in the fleet");
+    case "contact_lost":
+      return gettext("Contact with the host was lost");
+    case "hosts_skipped":
+      return gettext("Hosts were left out and not retried");
+    case "cancel_too_late":
+      return gettext("It ended before the cancel reached it");
+    case "nothing_ran":
+      return gettext("The start never reached the host; nothing ran");
+    case "gone":
+      return gettext("The process is gone and left no result");
+    case "missing":
+      return gettext("The step's folder is gone from the host");
+    case "unstarted":
+      return gettext("The step was prepared on the host but did not begin");
+    case "timeout":
+      return gettext("The step ran into its timeout");
+    case "output_limit":
+      return gettext("The step wrote more output than is allowed");
+    case "journal_differs":
+      return gettext("What was received is not what the host wrote");
+    case "upload":
+      return gettext("The file could not be sent, or did not arrive as it should");
+    case "runner":
+      return gettext("The runner on the host could not do its work");
+    case "remote":
+      return gettext("Something went wrong on the way to the host");
+default:
+      return reason;
   }
 }
 
 /** @param {string | null} evidence */
 export function evidenceWord(evidence) {
   switch (evidence) {
-    case "stopped": return gettext("seen stopped on the host");
-    case "already_ended": return gettext("had ended by itself");
-    case "unconfirmed": return gettext("not confirmed by the host");
-    default: return "";
+    case "stopped":
+      return gettext("seen stopped on the host");
+    case "already_ended":
+      return gettext("had ended by itself");
+    case "unconfirmed":
+      return gettext("not confirmed by the host");
+    default:
+      return "";
   }
 }
