@@ -21,7 +21,7 @@ def add_to(commands: Commands) -> None:
         "--speed",
         type=float,
         metavar="X",
-        help="2 = the fake servers take half the time (default: 1; once: 5)",
+        help="2 = the fake servers take half the time (default: 1; once: 10)",
     )
     parser.add_argument(
         "--port", type=int, metavar="P", help="the console's port (default: 8420 or a free one)"

@@ -26,7 +26,7 @@ from rollcast.demo.builds import RECIPE
 from rollcast.demo.receiving import events_of, receive
 from rollcast.demo.stage import Stage, set_up
 
-DEFAULT_SPEED: Final = 5.0
+DEFAULT_SPEED: Final = 10.0
 # 200 hosts on two busy cores end in a third of this; who waits longer waits for nothing.
 DEADLINE_S: Final = 900.0
 _STORED_PAGE: Final = 5000
