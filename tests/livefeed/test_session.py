@@ -38,6 +38,7 @@ class Log:
         self.epoch = 0
         self.frames: list[Encoded] = []
         self.items: list[str] = []
+        self.past: dict[str, list[str]] = {}  # what earlier epochs held
         self.closed = False
 
     @property
@@ -49,8 +50,10 @@ class Log:
 
     def restore(self) -> None:
         """An older backup: its events are the same, what follows will not be."""
+        self.past[self.at().epoch] = self.items[:]
         self.epoch += 1
-        del self.frames[1:], self.items[self.head :]
+        del self.frames[1:]
+        del self.items[self.head :]
 
     def grow(self, count: int) -> None:
         self.items += [f"{self.epoch}/{seq}" for seq in range(self.head + 1, self.head + count + 1)]
@@ -78,6 +81,7 @@ class Conversation(RuleBasedStateMachine):
         self.epoch: str | None = None
         self.applied: list[str] = []
         self.ended_at: int | None = None
+        self.reopened = False
         self.caught_up_at: int | None = None
         self.pending: list[dict[str, Any]] = []  # on the wire, server to client
         self.number = 0
@@ -86,6 +90,7 @@ class Conversation(RuleBasedStateMachine):
     def connect(self) -> None:
         self.session = Session(LIMITS, "c", self.now)
         self.sub: Subscription | None = None
+        self.ended_at = None
         self.pending.clear()
         self.say(t="hello")
         self.subscribe()
@@ -113,6 +118,7 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def reopen(self) -> None:
         self.log.closed = False
+        self.reopened = True
 
     @rule()
     def restore(self) -> None:
@@ -160,6 +166,8 @@ class Conversation(RuleBasedStateMachine):
                 self.caught_up_at = message["seq"]
             case "end":
                 assert message["seq"] == len(self.applied), "the end comes after every event"
+                assert self.ended_at is None or self.reopened, "and once"
+                self.reopened = False
                 self.ended_at = message["seq"]
             case "reset":
                 self.obey(message)
@@ -207,8 +215,11 @@ class Conversation(RuleBasedStateMachine):
 
     @invariant()
     def the_client_has_a_prefix_of_the_log(self) -> None:
-        if self.epoch == self.log.at().epoch:
-            assert self.applied == self.log.items[: len(self.applied)]
+        if self.epoch is None:
+            assert self.applied == []
+        else:
+            items = self.log.past.get(self.epoch, self.log.items)
+            assert self.applied == items[: len(self.applied)]
 
     @invariant()
     def memory_is_bounded(self) -> None:
@@ -227,6 +238,8 @@ class Conversation(RuleBasedStateMachine):
                 break
             self.hear(8)
             self.say(t="ack", id=self.number, seq=len(self.applied))
+        else:
+            raise AssertionError("the conversation does not come to rest")
         assert self.applied == self.log.items
         assert self.caught_up_at is not None
         assert self.ended_at == (self.log.head if self.log.closed else None)
@@ -234,7 +247,7 @@ class Conversation(RuleBasedStateMachine):
 
 TestConversation = Conversation.TestCase
 TestConversation.settings = settings(
-    max_examples=60,
+    max_examples=100,
     stateful_step_count=40,
     deadline=None,
     derandomize=True,
@@ -321,3 +334,77 @@ def test_a_feed_that_is_not_read_cannot_be_used_to_hoard() -> None:
     assert session.congested
     said(session)
     assert not session.congested
+
+
+def filled(frames: int, **changes: Any) -> tuple[Session, Subscription, Log]:
+    """A session that holds all of a feed of so many frames of one event each."""
+    log = Log()
+    for _ in range(frames):
+        log.grow(1)
+    session, sub = opened(frames, **changes)
+    session.deliver(sub, log.frames)
+    return session, sub, log
+
+
+def ack(session: Session, seq: int, now: float) -> None:
+    session.receive(json.dumps({"t": "ack", "id": 1, "seq": seq}), now)
+
+
+def test_a_full_window_holds_the_rest_back_and_the_head_is_announced_again() -> None:
+    session, sub, _ = filled(12)
+    first = [message for message in said(session) if message["t"] == "ev"]
+    assert 0 < len(first) < 6
+    session.tick(1)
+    assert said(session, 1) == [], "held up is not quiet"
+    assert session.deadline() > 1
+    later = []
+    for now in range(2, 40):
+        ack(session, sub.sent, now)
+        later += said(session, now)
+    assert [message["t"] for message in later if message["t"] != "hb"] == ["ev"] * (12 - len(first)) + [
+        "caught_up"
+    ]
+
+
+def test_an_ack_from_the_future_counts_for_what_was_sent_only() -> None:
+    session, sub, log = filled(2)
+    said(session)
+    ack(session, 10**20, 1)
+    log.grow(1)
+    session.moved(sub, Head("e", 1, 3, False))
+    session.deliver(sub, log.after(2, 3, 1))
+    said(session, 2)
+    ack(session, 3, 3)
+    session.tick(100)
+    assert session.close_code is None
+
+
+def test_no_progress_is_counted_from_the_first_event_outstanding() -> None:
+    session, sub, log = filled(0)
+    log.grow(1)
+    session.moved(sub, Head("e", 1, 1, False))
+    session.deliver(sub, log.frames)
+    said(session, 100)
+    session.tick(144)
+    assert session.close_code is None
+    session.tick(145)
+    assert session.close_code == 4001
+
+
+def test_what_was_left_does_not_fill_the_window() -> None:
+    session, _, log = filled(12)
+    said(session)
+    session.receive('{"t":"unsub","id":1}', 0)
+    sub = session.receive('{"t":"sub","id":2,"feed":"f","epoch":null,"after":0}', 0)
+    assert sub is not None
+    session.opened(sub, Head("e", 1, 12, False), 0)
+    session.deliver(sub, log.frames)
+    assert [message["t"] for message in said(session)][:2] == ["subok", "ev"]
+
+
+def test_a_feed_that_is_reopened_ends_again() -> None:
+    session, sub, _ = filled(1)
+    said(session)
+    for closed, heard in ((True, ["end"]), (True, []), (False, []), (True, ["end"])):
+        session.moved(sub, Head("e", 1, 1, closed))
+        assert [message["t"] for message in said(session)] == heard
