@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rollcast.cli.arguments import Commands, add_json
+from rollcast.cli.arguments import Commands
 from rollcast.cli.said import BAD_INPUT, say
 
 
@@ -34,7 +34,7 @@ def add_to(commands: Commands) -> None:
     once.add_argument(
         "--sabotage", choices=("drop", "repeat", "swap"), help="damage what the client received"
     )
-    add_json(once)
+    once.add_argument("--json", action="store_true", help="print the account as JSON")
     parser.set_defaults(act=demo)
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rollcast.cli.arguments import Commands, add_json
 from rollcast.cli.said import BAD_INPUT, OK, print_json, say_problem
+
+if TYPE_CHECKING:
+    from rollcast.engine.problems import Problem
+    from rollcast.engine.recipe import Recipe
 
 
 def add_to(commands: Commands) -> None:
@@ -24,14 +29,12 @@ def validate(given: argparse.Namespace) -> int:
     from rollcast.engine.problems import InputError
     from rollcast.rollouts.recipe_files import load_recipe
 
-    results = []
+    results: list[tuple[Path, Recipe | None, tuple[Problem, ...]]] = []
     for path in given.files:
         try:
-            found = load_recipe(path)
+            results.append((path, load_recipe(path).recipe, ()))
         except InputError as error:
             results.append((path, None, error.problems))
-        else:
-            results.append((path, found.recipe, ()))
     if given.json:
         print_json(
             [

@@ -65,7 +65,7 @@ async def run(folder: Path, count: int, speed: float, ports_from: int, *, lifeli
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
     if lifeline:
-        loop.add_reader(sys.stdin.fileno(), lambda: os.read(sys.stdin.fileno(), 1024) or end.set())
+        loop.add_reader(sys.stdin.fileno(), _end_with_stdin, end)
     hosts = fleet_hosts(folder, count)
     prepare(folder, hosts)
     power_off(folder)
@@ -79,6 +79,11 @@ async def run(folder: Path, count: int, speed: float, ports_from: int, *, lifeli
             listener.close()
         if not power_off(folder):
             print(f"processes of the demo fleet in {folder} are still alive", file=sys.stderr)
+
+
+def _end_with_stdin(end: asyncio.Event) -> None:
+    if not os.read(sys.stdin.fileno(), 1024):
+        end.set()
 
 
 def main() -> None:
