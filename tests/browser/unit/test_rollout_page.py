@@ -159,6 +159,26 @@ def test_lines_and_notes_are_seen_and_a_host_can_be_chosen(rollout: Rollout) -> 
     assert {origin: one["count"] for origin, one in account.items()} == {"t1/s0/a1": 2, "t2/s0/a1": 1}
 
 
+def test_an_upload_shows_how_far_it_is(rollout: Rollout) -> None:
+    cell = rollout.page.locator("tr[data-host=h1] td[data-step='1']")
+    rollout.step(1, 1, "running", 1)
+    rollout.tell("t1", "upload.progress", {"step": 1, "bytes": 37, "total": 100})
+    expect(cell).to_have_attribute("title", "step 1 · Running · 37% uploaded")
+    rollout.step(1, 1, "succeeded", 2)
+    expect(cell).to_have_attribute("title", "step 1 · Succeeded")
+
+
+def test_a_host_that_failed_without_a_step_is_remarked_and_one_with_a_failed_step_not_twice(
+    rollout: Rollout,
+) -> None:
+    rollout.step(1, 0, "failed", 1, exit_code=1)
+    rollout.target(1, "failed", 2, reason="exit 1")
+    rollout.target(2, "failed", 2, reason="unreachable")
+    texts = rollout.page.locator(".lp-row:visible .lp-text")
+    unreachable = "✕ host · Failed · The host could not be reached"
+    expect(texts).to_have_text(["✕ step 1 step 0 · Failed · Exit code 1", unreachable])
+
+
 def test_arrow_keys_walk_the_hosts_and_problems_can_be_filtered(rollout: Rollout) -> None:
     page = rollout.page
     rollout.target(4, "failed", 2)

@@ -48,7 +48,9 @@ export class Connection {
     this.#socket = new WebSocket(url, [SUBPROTOCOL]);
     this.#socket.onopen = this.#ours(() => this.send({ t: "hello", client: CLIENT }));
     this.#socket.onmessage = this.#ours((/** @type {MessageEvent} */ event) => this.#receive(event.data));
-    this.#socket.onclose = this.#ours((/** @type {CloseEvent} */ event) => this.#end(event.code, event.reason));
+    this.#socket.onclose = this.#ours((/** @type {CloseEvent} */ event) =>
+      this.#end(event.code, event.reason),
+    );
     this.#watch(times.openMs, "no welcome in time");
   }
 

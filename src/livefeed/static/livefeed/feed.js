@@ -79,7 +79,12 @@ export class LiveFeed extends EventTarget {
   /**
    * @param {{path?: string, historyPath?: string, times?: Partial<typeof TIMES>, random?: () => number}} [options]
    */
-  constructor({ path = "/livefeed/", historyPath = `${path}history`, times = {}, random = Math.random } = {}) {
+  constructor({
+    path = "/livefeed/",
+    historyPath = `${path}history`,
+    times = {},
+    random = Math.random,
+  } = {}) {
     super();
     const url = new URL(path, location.href);
     url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
@@ -95,17 +100,21 @@ export class LiveFeed extends EventTarget {
    * @returns {Subscription}
    */
   subscribe(key, { epoch = null, after = 0 } = {}) {
-    const subscription = new Subscription(key, { epoch, seq: after }, {
-      historyPath: this.#historyPath,
-      times: this.#times,
-      random: this.#random,
-      isUp: () => this.#connection?.welcomed ?? false,
-      nextId: () => ++this.#lastId,
-      send: (message) => this.#connection?.send(message),
-      changed: () => this.#statusChanged(),
-      signedOut: () => this.#halt(SIGNED_OUT),
-      dropped: (gone) => this.#subscriptions.delete(gone),
-    });
+    const subscription = new Subscription(
+      key,
+      { epoch, seq: after },
+      {
+        historyPath: this.#historyPath,
+        times: this.#times,
+        random: this.#random,
+        isUp: () => this.#connection?.welcomed ?? false,
+        nextId: () => ++this.#lastId,
+        send: (message) => this.#connection?.send(message),
+        changed: () => this.#statusChanged(),
+        signedOut: () => this.#halt(SIGNED_OUT),
+        dropped: (gone) => this.#subscriptions.delete(gone),
+      },
+    );
     this.#subscriptions.add(subscription);
     if (this.#connection?.welcomed) subscription.connected();
     return subscription;
@@ -200,7 +209,12 @@ export class LiveFeed extends EventTarget {
     const [subscription] = this.#subscriptions;
     if (!subscription) return;
     const query = { feed: subscription.key, ...afterOf(subscription), limit: 1 };
-    const answer = await fetchPage(this.#historyPath, query, this.#times.answerMs, new AbortController().signal);
+    const answer = await fetchPage(
+      this.#historyPath,
+      query,
+      this.#times.answerMs,
+      new AbortController().signal,
+    );
     if (answer.is === "refused" && answer.code === "sign_in" && this.#running) this.#halt(SIGNED_OUT);
   }
 
@@ -227,10 +241,18 @@ export class LiveFeed extends EventTarget {
       }
     }
     const none = { behind, retryInMs: 0, code: null };
-    if (!this.#running) return { ...none, state: this.#code === null && !this.#everWelcomed ? "connecting" : "stopped", code: this.#code };
-    if (refused && [...this.#subscriptions].every((one) => one.refusal)) return { ...none, state: "stopped", code: refused };
-    if (!this.#connection) return { ...none, state: "reconnecting", retryInMs: Math.max(0, this.#retryAt - performance.now()) };
-    if (!this.#connection.welcomed) return { ...none, state: this.#attempt > 0 || this.#everWelcomed ? "reconnecting" : "connecting" };
+    if (!this.#running)
+      return {
+        ...none,
+        state: this.#code === null && !this.#everWelcomed ? "connecting" : "stopped",
+        code: this.#code,
+      };
+    if (refused && [...this.#subscriptions].every((one) => one.refusal))
+      return { ...none, state: "stopped", code: refused };
+    if (!this.#connection)
+      return { ...none, state: "reconnecting", retryInMs: Math.max(0, this.#retryAt - performance.now()) };
+    if (!this.#connection.welcomed)
+      return { ...none, state: this.#attempt > 0 || this.#everWelcomed ? "reconnecting" : "connecting" };
     if (complete) return { ...none, state: "live" };
     return { ...none, state: behind > 0 || !asked ? "catching_up" : "connecting" };
   }

@@ -161,7 +161,13 @@ export class Subscription extends EventTarget {
     this.caughtUp = false;
     this.#unacked = 0;
     this.#behind = null;
-    this.#link.send({ t: "sub", id: this.id, feed: this.key, epoch: this.cursor.epoch, after: this.cursor.seq });
+    this.#link.send({
+      t: "sub",
+      id: this.id,
+      feed: this.key,
+      epoch: this.cursor.epoch,
+      after: this.cursor.seq,
+    });
     this.#askTimer = setTimeout(() => this.#askAgain(), this.#link.times.answerMs);
     this.#link.changed();
   }
@@ -288,7 +294,13 @@ export class Subscription extends EventTarget {
     const lost = pruned ? first - 1 - this.cursor.seq : 0;
     this.cursor = { epoch, seq: pruned ? first - 1 : 0 };
     this.head = head;
-    this.#tell("reset", { reason: pruned ? "pruned" : reason === "ahead" ? "ahead" : "epoch", epoch, first, head, lost });
+    this.#tell("reset", {
+      reason: pruned ? "pruned" : reason === "ahead" ? "ahead" : "epoch",
+      epoch,
+      first,
+      head,
+      lost,
+    });
     this.#askAgain();
   }
 
@@ -318,9 +330,14 @@ export class Subscription extends EventTarget {
   async #readPages() {
     this.state = "paging";
     this.#link.changed();
-    for (let failures = 0; this.state === "paging"; ) {
+    for (let failures = 0; this.state === "paging";) {
       const query = { feed: this.key, epoch: this.cursor.epoch, after: this.cursor.seq };
-      const answer = await fetchPage(this.#link.historyPath, query, this.#link.times.pageMs, this.#abort.signal);
+      const answer = await fetchPage(
+        this.#link.historyPath,
+        query,
+        this.#link.times.pageMs,
+        this.#abort.signal,
+      );
       if (this.#abort.signal.aborted) return;
       if (answer.is === "refused") return this.#fail(answer.code);
       if (answer.is === "reset") return this.#reset(answer.reset);

@@ -23,9 +23,24 @@ const ESCAPE = /\x1b\[([0-?]*)[ -/]*([@-~])?|\x1b[\]PX^_][^\x07\x1b]*(?:\x07|\x1
 const INVISIBLE = /[\x00-\x08\x0a-\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/g;
 
 /** SGR numbers that turn an attribute on. @type {Record<number, string>} */
-const ON = { 1: "a-bold", 2: "a-dim", 3: "a-italic", 4: "a-underline", 7: "a-inverse", 8: "a-hidden", 9: "a-strike" };
+const ON = {
+  1: "a-bold",
+  2: "a-dim",
+  3: "a-italic",
+  4: "a-underline",
+  7: "a-inverse",
+  8: "a-hidden",
+  9: "a-strike",
+};
 /** SGR numbers that turn attributes off. @type {Record<number, string[]>} */
-const OFF = { 22: ["a-bold", "a-dim"], 23: ["a-italic"], 24: ["a-underline"], 27: ["a-inverse"], 28: ["a-hidden"], 29: ["a-strike"] };
+const OFF = {
+  22: ["a-bold", "a-dim"],
+  23: ["a-italic"],
+  24: ["a-underline"],
+  27: ["a-inverse"],
+  28: ["a-hidden"],
+  29: ["a-strike"],
+};
 
 /** @typedef {{class: string} | {css: string} | null} Colour */
 
@@ -62,7 +77,8 @@ class Pen {
   /** @param {string} text @returns {Stretch} */
   write(text) {
     const classes = [...this.attributes];
-    for (const colour of [this.text, this.background]) if (colour && "class" in colour) classes.push(colour.class);
+    for (const colour of [this.text, this.background])
+      if (colour && "class" in colour) classes.push(colour.class);
     const css = (/** @type {Colour} */ colour) => (colour && "css" in colour ? colour.css : null);
     return { text, classes: classes.join(" "), color: css(this.text), background: css(this.background) };
   }
@@ -93,7 +109,9 @@ function indexed(n, prefix) {
   if (n >= 232) return { css: `rgb(${[1, 1, 1].map(() => 8 + (n - 232) * 10).join(" ")})` };
   const level = (/** @type {number} */ step) => (step === 0 ? 0 : 55 + step * 40);
   const cube = n - 16;
-  return { css: `rgb(${level(Math.floor(cube / 36))} ${level(Math.floor(cube / 6) % 6)} ${level(cube % 6)})` };
+  return {
+    css: `rgb(${level(Math.floor(cube / 36))} ${level(Math.floor(cube / 6) % 6)} ${level(cube % 6)})`,
+  };
 }
 
 /**
@@ -129,5 +147,7 @@ export function parseLine(line) {
 /** What the reader sees of a line, without colours: what search looks at. @param {string} line */
 export function plainText(line) {
   if (!/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(line)) return line;
-  return parseLine(line).map((stretch) => stretch.text).join("");
+  return parseLine(line)
+    .map((stretch) => stretch.text)
+    .join("");
 }

@@ -18,8 +18,16 @@ export class ConnectionChip extends HTMLElement {
   #signInUrl = "";
 
   connectedCallback() {
-    this.replaceChildren(make("span.cc-dot", { "aria-hidden": "true" }), this.#text, this.#now, this.#action, this.#voice);
-    this.#now.addEventListener("click", () => this.dispatchEvent(new CustomEvent("reconnectnow", { bubbles: true })));
+    this.replaceChildren(
+      make("span.cc-dot", { "aria-hidden": "true" }),
+      this.#text,
+      this.#now,
+      this.#action,
+      this.#voice,
+    );
+    this.#now.addEventListener("click", () =>
+      this.dispatchEvent(new CustomEvent("reconnectnow", { bubbles: true })),
+    );
     this.#draw();
   }
 
@@ -59,23 +67,38 @@ export class ConnectionChip extends HTMLElement {
 /** @param {Status} status @param {number} seconds until the next try */
 function words({ state, behind, code }, seconds) {
   switch (state) {
-    case "live": return gettext("live");
-    case "catching_up": return interpolate(ngettext("catching up %(n)s", "catching up %(n)s", behind), { n: number(behind) });
-    case "reconnecting": return seconds > 0 ? interpolate(gettext("reconnecting in %(n)s s"), { n: seconds }) : gettext("reconnecting");
-    case "stopped": return stopWords(code);
-    default: return gettext("connecting");
+    case "live":
+      return gettext("live");
+    case "catching_up":
+      return interpolate(ngettext("catching up %(n)s", "catching up %(n)s", behind), { n: number(behind) });
+    case "reconnecting":
+      return seconds > 0
+        ? interpolate(gettext("reconnecting in %(n)s s"), { n: seconds })
+        : gettext("reconnecting");
+    case "stopped":
+      return stopWords(code);
+    default:
+      return gettext("connecting");
   }
 }
 
 /** @param {number | string | null} code */
 function stopWords(code) {
   switch (code) {
-    case 4501: case "sign_in": return gettext("stopped: not signed in");
-    case 4503: case "forbidden": return gettext("stopped: no right to see this");
-    case 4506: return gettext("stopped: the server was updated");
-    case "not_found": return gettext("stopped: no longer there");
-    case null: return gettext("stopped");
-    default: return interpolate(gettext("stopped (%(code)s)"), { code });
+    case 4501:
+    case "sign_in":
+      return gettext("stopped: not signed in");
+    case 4503:
+    case "forbidden":
+      return gettext("stopped: no right to see this");
+    case 4506:
+      return gettext("stopped: the server was updated");
+    case "not_found":
+      return gettext("stopped: no longer there");
+    case null:
+      return gettext("stopped");
+    default:
+      return interpolate(gettext("stopped (%(code)s)"), { code });
   }
 }
 

@@ -23,7 +23,13 @@ function opened(dialog) {
 export async function confirmed({ title, text, yes, danger }) {
   const no = make("button", { value: "no", autofocus: true }, gettext("Go back"));
   const go = make(danger ? "button.is-danger" : "button.is-primary", { value: "yes" }, yes);
-  const form = make("form", { method: "dialog" }, make("h2", {}, title), make("p", {}, text), make("div.dialog-buttons", {}, no, go));
+  const form = make(
+    "form",
+    { method: "dialog" },
+    make("h2", {}, title),
+    make("p", {}, text),
+    make("div.dialog-buttons", {}, no, go),
+  );
   return (await opened(/** @type {HTMLDialogElement} */ (make("dialog.confirm-dialog", {}, form)))) === "yes";
 }
 
@@ -32,8 +38,21 @@ export async function showKeys(keys) {
   if (document.querySelector("dialog.keys-dialog")) return;
   const list = make("dl");
   for (const [names, meaning] of keys) {
-    list.append(make("dt", {}, ...names.flatMap((name, i) => (i > 0 ? [" ", make("kbd", {}, name)] : [make("kbd", {}, name)]))), make("dd", {}, meaning));
+    list.append(
+      make(
+        "dt",
+        {},
+        ...names.flatMap((name, i) => (i > 0 ? [" ", make("kbd", {}, name)] : [make("kbd", {}, name)])),
+      ),
+      make("dd", {}, meaning),
+    );
   }
-  const form = make("form", { method: "dialog" }, make("h2", {}, gettext("Keys")), list, make("div.dialog-buttons", {}, make("button", { value: "" }, gettext("Close"))));
+  const form = make(
+    "form",
+    { method: "dialog" },
+    make("h2", {}, gettext("Keys")),
+    list,
+    make("div.dialog-buttons", {}, make("button", { value: "" }, gettext("Close"))),
+  );
   await opened(/** @type {HTMLDialogElement} */ (make("dialog.keys-dialog", {}, form)));
 }

@@ -6,7 +6,17 @@ import { attribute, glyphOf, make, say, swapClass } from "../dom.js";
 import { glyph, reasonWord, stateWord } from "./words.js";
 
 /** In the order of the bar: what ended first. */
-const ORDER = ["succeeded", "failed", "cancelled", "skipped", "lost", "waiting", "cancelling", "running", "pending"];
+const ORDER = [
+  "succeeded",
+  "failed",
+  "cancelled",
+  "skipped",
+  "lost",
+  "waiting",
+  "cancelling",
+  "running",
+  "pending",
+];
 const ENDED = ["succeeded", "failed", "cancelled", "skipped"];
 
 /** @typedef {import("./state.js").RolloutModel} RolloutModel */
@@ -19,7 +29,11 @@ export class RolloutHeader extends HTMLElement {
     reason: make("span.rh-reason"),
     by: make("span.rh-by"),
     elapsed: make("span.rh-elapsed", { title: gettext("Elapsed time") }),
-    bar: make("div.rh-bar", { role: "progressbar", "aria-valuemin": 0, "aria-label": gettext("Hosts that ended") }),
+    bar: make("div.rh-bar", {
+      role: "progressbar",
+      "aria-valuemin": 0,
+      "aria-label": gettext("Hosts that ended"),
+    }),
     counts: make("ul.rh-counts"),
   };
   #state = make("span.rh-state", {}, this.#parts.glyph, " ", this.#parts.word);
@@ -32,7 +46,15 @@ export class RolloutHeader extends HTMLElement {
     for (const state of ORDER) {
       const figure = make("b");
       const segment = make(`span.rh-seg.s-${state}`);
-      const item = make(`li.s-${state}`, { "data-state": state }, glyphOf(glyph(state)), " ", figure, " ", stateWord(state));
+      const item = make(
+        `li.s-${state}`,
+        { "data-state": state },
+        glyphOf(glyph(state)),
+        " ",
+        figure,
+        " ",
+        stateWord(state),
+      );
       this.#figures.set(state, { segment, item, figure });
       bar.append(segment);
       counts.append(item);
@@ -47,9 +69,9 @@ export class RolloutHeader extends HTMLElement {
     swapClass(this.#state, "s-", rollout.state);
     say(this.#parts.glyph, glyph(rollout.state));
     say(this.#parts.word, stateWord(rollout.state));
-    say(this.#parts.result, resultWords(model, counts));
-    say(this.#parts.reason, rollout.reason ? reasonWord(rollout.reason) : "");
-    say(this.#parts.by, wishWords(model));
+    sayOrHide(this.#parts.result, resultWords(model, counts));
+    sayOrHide(this.#parts.reason, rollout.reason ? reasonWord(rollout.reason) : "");
+    sayOrHide(this.#parts.by, wishWords(model));
     const total = model.targets.length;
     for (const [state, { segment, item, figure }] of this.#figures) {
       const n = counts[state] ?? 0;
@@ -69,6 +91,12 @@ export class RolloutHeader extends HTMLElement {
   }
 }
 
+/** @param {HTMLElement} element @param {string} text */
+function sayOrHide(element, text) {
+  element.hidden = text === "";
+  say(element, text);
+}
+
 /** "2 failed, 1 skipped" beside the state: a rollout may succeed with failures within its budget. @param {RolloutModel} model @param {Record<string, number>} counts */
 export function resultWords(model, counts) {
   const { state, wanted } = model.rollout;
@@ -76,14 +104,23 @@ export function resultWords(model, counts) {
   if (wanted === "pause" && state === "running") words.push(pausingWords(model.busy));
   const failed = counts.failed ?? 0;
   const skipped = counts.skipped ?? 0;
-  if (failed > 0) words.push(interpolate(ngettext("%(n)s failed", "%(n)s failed", failed), { n: number(failed) }));
-  if (skipped > 0) words.push(interpolate(ngettext("%(n)s skipped", "%(n)s skipped", skipped), { n: number(skipped) }));
+  if (failed > 0)
+    words.push(interpolate(ngettext("%(n)s failed", "%(n)s failed", failed), { n: number(failed) }));
+  if (skipped > 0)
+    words.push(interpolate(ngettext("%(n)s skipped", "%(n)s skipped", skipped), { n: number(skipped) }));
   return words.join(", ");
 }
 
 /** @param {number} busy */
 function pausingWords(busy) {
-  return interpolate(ngettext("pausing: %(n)s host still finishes its step", "pausing: %(n)s hosts still finish their step", busy), { n: number(busy) });
+  return interpolate(
+    ngettext(
+      "pausing: %(n)s host still finishes its step",
+      "pausing: %(n)s hosts still finish their step",
+      busy,
+    ),
+    { n: number(busy) },
+  );
 }
 
 /** @param {RolloutModel} model */
@@ -91,12 +128,18 @@ function wishWords({ lastWish }) {
   if (!lastWish) return "";
   const who = { who: (lastWish.by ?? "").replace(/^user:/, "") };
   switch (lastWish.verb) {
-    case "started": return interpolate(gettext("started by %(who)s"), who);
-    case "paused": return interpolate(gettext("paused by %(who)s"), who);
-    case "resumed": return interpolate(gettext("resumed by %(who)s"), who);
-    case "cancelled": return interpolate(gettext("cancelled by %(who)s"), who);
-    case "retried": return interpolate(gettext("retried by %(who)s"), who);
-    default: return "";
+    case "started":
+      return interpolate(gettext("started by %(who)s"), who);
+    case "paused":
+      return interpolate(gettext("paused by %(who)s"), who);
+    case "resumed":
+      return interpolate(gettext("resumed by %(who)s"), who);
+    case "cancelled":
+      return interpolate(gettext("cancelled by %(who)s"), who);
+    case "retried":
+      return interpolate(gettext("retried by %(who)s"), who);
+    default:
+      return "";
   }
 }
 

@@ -56,7 +56,15 @@ export class LineStore {
   /** @type {Map<string, import("./columns.js").Column<Uint32Array>>} rows of each lane */
   #laneRows = new Map();
   #piece = { start: integers(), size: integers(), next: integers() };
-  #row = { first: integers(), last: integers(), seq: integers(), at: doubles(), origin: integers(), nth: integers(), flags: bytes() };
+  #row = {
+    first: integers(),
+    last: integers(),
+    seq: integers(),
+    at: doubles(),
+    origin: integers(),
+    nth: integers(),
+    flags: bytes(),
+  };
 
   /** @returns {number} how many rows there are */
   get rows() {
@@ -96,7 +104,10 @@ export class LineStore {
    */
   note({ lane, origin, at, seq, text, alarm }) {
     const from = this.#originOf(origin, lane);
-    this.#append(this.#newRow({ from, lane, at, seq, nth: 0, flags: FLAG.note | (alarm ? FLAG.alarm : 0) }), text);
+    this.#append(
+      this.#newRow({ from, lane, at, seq, nth: 0, flags: FLAG.note | (alarm ? FLAG.alarm : 0) }),
+      text,
+    );
   }
 
   /** @param {number} id @returns {Row} */
@@ -142,10 +153,22 @@ export class LineStore {
   view(lane) {
     const store = this;
     if (lane === null) {
-      return { get length() { return store.rows; }, at: (i) => i, indexOf: (row) => Math.min(row, store.rows) };
+      return {
+        get length() {
+          return store.rows;
+        },
+        at: (i) => i,
+        indexOf: (row) => Math.min(row, store.rows),
+      };
     }
     const rows = this.#rowsOf(lane);
-    return { get length() { return rows.length; }, at: (i) => rows.at(i), indexOf: (row) => rows.lowerBound(row) };
+    return {
+      get length() {
+        return rows.length;
+      },
+      at: (i) => rows.at(i),
+      indexOf: (row) => rows.lowerBound(row),
+    };
   }
 
   /** Origins that wrote anything, in order of appearance. @returns {string[]} */

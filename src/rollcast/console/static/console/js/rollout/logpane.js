@@ -29,6 +29,8 @@ export class LogPane extends HTMLElement {
   /** Rows of the view when the reader left the end. */
   #leftAt = 0;
   #currentHit = -1;
+  /** Place in the view of the failure that was shown last. */
+  #alarmAt = -1;
   #lastLineAt = 0;
   #ended = false;
   /** @type {Viewport | null} */
@@ -40,11 +42,32 @@ export class LogPane extends HTMLElement {
     title: make("span.lp-host-title"),
     all: make("button.lp-all", { type: "button", hidden: true }, gettext("All hosts")),
     follow: make("button.lp-follow", { type: "button", "aria-pressed": "true" }, gettext("Follow")),
-    input: /** @type {HTMLInputElement} */ (make("input", { type: "search", placeholder: gettext("Search the log"), "aria-label": gettext("Search the log"), autocomplete: "off", spellcheck: "false" })),
+    input: /** @type {HTMLInputElement} */ (
+      make("input", {
+        type: "search",
+        placeholder: gettext("Search the log"),
+        "aria-label": gettext("Search the log"),
+        autocomplete: "off",
+        spellcheck: "false",
+      })
+    ),
     hits: make("span.lp-hits", { role: "status" }),
-    previous: make("button.lp-prev", { type: "button", title: gettext("Previous hit"), "aria-label": gettext("Previous hit") }, "↑"),
-    next: make("button.lp-next", { type: "button", title: gettext("Next hit"), "aria-label": gettext("Next hit") }, "↓"),
-    scroller: make("div.lp-scroll", { role: "log", "aria-live": "off", "aria-label": gettext("Log"), tabindex: "0" }),
+    previous: make(
+      "button.lp-prev",
+      { type: "button", title: gettext("Previous hit"), "aria-label": gettext("Previous hit") },
+      "↑",
+    ),
+    next: make(
+      "button.lp-next",
+      { type: "button", title: gettext("Next hit"), "aria-label": gettext("Next hit") },
+      "↓",
+    ),
+    scroller: make("div.lp-scroll", {
+      role: "log",
+      "aria-live": "off",
+      "aria-label": gettext("Log"),
+      tabindex: "0",
+    }),
     layer: make("div.lp-rows"),
     spacer: make("div.lp-spacer"),
     pill: make("button.lp-pill", { type: "button", hidden: true }),
@@ -54,18 +77,26 @@ export class LogPane extends HTMLElement {
 
   connectedCallback() {
     if (this.#viewport) return;
-    const { title, all, follow, input, hits, previous, next, scroller, layer, spacer, pill, empty, foot } = this.#parts;
+    const { title, all, follow, input, hits, previous, next, scroller, layer, spacer, pill, empty, foot } =
+      this.#parts;
     scroller.append(layer, spacer);
     const view = make("div.lp-view", {}, scroller, pill, empty);
     view.style.setProperty("position", "relative");
     const search = make("label.lp-search", {}, input);
-    this.replaceChildren(make("div.lp-tools", { role: "toolbar" }, title, all, follow, search, hits, previous, next), view, foot);
-    this.#viewport = new Viewport({ scroller, spacer, layer }, {
-      count: () => this.#view.length,
-      makeRow,
-      drawRow: (row, index) => this.#drawRow(row, index),
-      onMoved: (toEnd) => this.#setFollowing(toEnd),
-    });
+    this.replaceChildren(
+      make("div.lp-tools", { role: "toolbar" }, title, all, follow, search, hits, previous, next),
+      view,
+      foot,
+    );
+    this.#viewport = new Viewport(
+      { scroller, spacer, layer },
+      {
+        count: () => this.#view.length,
+        makeRow,
+        drawRow: (row, index) => this.#drawRow(row, index),
+        onMoved: (toEnd) => this.#setFollowing(toEnd),
+      },
+    );
     all.addEventListener("click", () => this.dispatchEvent(new CustomEvent("allhosts", { bubbles: true })));
     follow.addEventListener("click", () => this.toggleFollow());
     pill.addEventListener("click", () => this.#setFollowing(true));
@@ -74,6 +105,7 @@ export class LogPane extends HTMLElement {
     input.addEventListener("input", () => this.#typed());
     input.addEventListener("keydown", (event) => this.#searchKey(event));
     layer.addEventListener("selectstart", () => this.#setFollowing(false));
+    this.#found();
     this.#refresh();
   }
 
@@ -102,10 +134,14 @@ export class LogPane extends HTMLElement {
 
   /** @param {string | null} lane null = all hosts */
   showLane(lane) {
-    const kept = this.#following || this.#view.length === 0 ? -1 : this.#view.at(Math.min(this.#viewport?.firstIndex ?? 0, this.#view.length - 1));
+    const kept =
+      this.#following || this.#view.length === 0
+        ? -1
+        : this.#view.at(Math.min(this.#viewport?.firstIndex ?? 0, this.#view.length - 1));
     this.#lane = lane;
     this.#view = this.store.view(lane);
     this.#leftAt = this.#view.length;
+    this.#alarmAt = -1;
     attribute(this, "data-one-host", lane !== null);
     this.#search.start(this.#view, this.#search.query);
     if (kept >= 0) this.#viewport?.scrollTo(this.#view.indexOf(kept));
@@ -140,7 +176,10 @@ export class LogPane extends HTMLElement {
   nextHit(backwards = false) {
     const { length } = this.#view;
     if (length === 0) return;
-    const from = this.#currentHit >= 0 ? this.#currentHit : this.#view.at(Math.min(this.#viewport?.firstIndex ?? 0, length - 1));
+    const from =
+      this.#currentHit >= 0
+        ? this.#currentHit
+        : this.#view.at(Math.min(this.#viewport?.firstIndex ?? 0, length - 1));
     const row = this.#search.step(from, backwards);
     if (row === null) return;
     this.#currentHit = row;
@@ -148,28 +187,32 @@ export class LogPane extends HTMLElement {
     this.#found();
   }
 
-  /** Go to the next note that says something failed, after the middle of what is seen; around the end. */
+  /** Go to the next note that says something failed, around the end. */
   nextAlarm() {
     const { length } = this.#view;
-    const first = Math.max(this.#alarmAt + 1, 0);
+    const first = this.#alarmAt + 1;
     for (let i = 0; i < length; i += 1) {
       const index = (first + i) % length;
       const row = this.#view.at(index);
       if (!(this.store.flags(row) & FLAG.alarm)) continue;
       this.#alarmAt = index;
+      this.#currentHit = row;
       this.#show(row);
       return;
     }
   }
 
-  #alarmAt = -1;
-
   /** Once a second: how old the newest line is. @param {number} now Unix time in ms, the server's */
   tick(now) {
-    const lines = interpolate(ngettext("%(n)s line", "%(n)s lines", this.store.lineCount), { n: number(this.store.lineCount) });
+    const lines = interpolate(ngettext("%(n)s line", "%(n)s lines", this.store.lineCount), {
+      n: number(this.store.lineCount),
+    });
     const age = Math.max(0, Math.round((now - this.#lastLineAt) / 1000));
     const recent = this.#lastLineAt > 0 && !this.#ended;
-    say(this.#parts.foot, recent ? `${lines} · ${interpolate(gettext("last line %(age)s ago"), { age: ageText(age) })}` : lines);
+    say(
+      this.#parts.foot,
+      recent ? `${lines} · ${interpolate(gettext("last line %(age)s ago"), { age: ageText(age) })}` : lines,
+    );
   }
 
   /** @param {number} row */
@@ -192,7 +235,12 @@ export class LogPane extends HTMLElement {
     all.hidden = this.#lane === null;
     const fresh = this.#following ? 0 : this.#view.length - this.#leftAt;
     pill.hidden = this.#following || (fresh === 0 && (this.#viewport?.atEnd ?? true));
-    say(pill, fresh > 0 ? interpolate(ngettext("↓ %(n)s new line", "↓ %(n)s new lines", fresh), { n: number(fresh) }) : gettext("↓ To the end"));
+    say(
+      pill,
+      fresh > 0
+        ? interpolate(ngettext("↓ %(n)s new line", "↓ %(n)s new lines", fresh), { n: number(fresh) })
+        : gettext("↓ To the end"),
+    );
     empty.hidden = this.#view.length > 0;
     say(empty, this.#ended ? gettext("No line was written.") : gettext("Waiting for the first line."));
     this.#viewport?.update({ toEnd: this.#following });

@@ -43,7 +43,13 @@ export function drawRow(element, store, id, { index, host, hit, current }) {
   element.classList.toggle("is-open", Boolean(row.flags & FLAG.open));
   element.classList.toggle("is-hit", hit);
   element.classList.toggle("is-current-hit", current);
-  const data = { seq: row.seq, line: index + 1, origin: row.origin, nth: row.nth || null, kind: note ? "note" : "line" };
+  const data = {
+    seq: row.seq,
+    line: index + 1,
+    origin: row.origin,
+    nth: row.nth || null,
+    kind: note ? "note" : "line",
+  };
   for (const [name, value] of Object.entries(data)) attribute(element, `data-${name}`, value);
   say(parts.no, number(index + 1));
   say(parts.time, timeOfDay(row.at));
@@ -75,5 +81,7 @@ function remarks(flags) {
 /** @param {number} at Unix time in ms */
 function timeOfDay(at) {
   const date = new Date(at);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()].map((n) => String(n).padStart(2, "0")).join(":");
+  return [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map((n) => String(n).padStart(2, "0"))
+    .join(":");
 }

@@ -41,7 +41,9 @@ export class HostMatrix extends HTMLElement {
     this.#all.onclick = () => this.#tell(null);
     body.addEventListener("click", (event) => this.#clicked(event));
     body.addEventListener("keydown", (event) => this.#key(/** @type {KeyboardEvent} */ (event)));
-    model.targets.forEach((target, i) => attribute(this.#at(target).button, "tabindex", i === 0 ? "0" : "-1"));
+    model.targets.forEach((target, i) =>
+      attribute(this.#at(target).button, "tabindex", i === 0 ? "0" : "-1"),
+    );
     for (const target of model.targets) this.changed(target);
   }
 
@@ -53,7 +55,8 @@ export class HostMatrix extends HTMLElement {
 
   /** @param {number | null} id of the target whose log is shown */
   choose(id) {
-    for (const one of [this.#chosen, id]) if (one !== null) this.#drawn.get(one)?.row.classList.toggle("is-chosen", one === id);
+    for (const one of [this.#chosen, id])
+      if (one !== null) this.#drawn.get(one)?.row.classList.toggle("is-chosen", one === id);
     this.#chosen = id;
     this.#all.hidden = id === null;
   }
@@ -62,7 +65,15 @@ export class HostMatrix extends HTMLElement {
   #table(model) {
     const head = make("tr", {}, make("th.hm-corner", { scope: "col" }, gettext("Host")));
     for (const { index, name } of model.steps) {
-      head.append(make("th.hm-step", { scope: "col", title: name }, make("span.hm-step-no", {}, String(index + 1)), " ", make("span.hm-step-name", {}, name)));
+      head.append(
+        make(
+          "th.hm-step",
+          { scope: "col", title: name },
+          make("span.hm-step-no", {}, String(index + 1)),
+          " ",
+          make("span.hm-step-name", {}, name),
+        ),
+      );
     }
     const body = make("tbody");
     model.waves.forEach(({ no }, position) => {
@@ -71,14 +82,34 @@ export class HostMatrix extends HTMLElement {
       body.append(make("tr.hm-wave", {}, make("th", { colspan: span, scope: "rowgroup" }, wave)));
       for (const target of model.targets) if (target.wave === no) body.append(this.#tableRow(model, target));
     });
-    return make("div.hm-scroll", {}, make("table.hm-table", { role: "grid", "aria-label": gettext("Hosts and steps") }, make("thead", {}, head), body));
+    return make(
+      "div.hm-scroll",
+      {},
+      make(
+        "table.hm-table",
+        { role: "grid", "aria-label": gettext("Hosts and steps") },
+        make("thead", {}, head),
+        body,
+      ),
+    );
   }
 
   /** @param {import("./state.js").RolloutModel} model @param {Target} target */
   #tableRow(model, target) {
-    const button = make("button.hm-name", { type: "button" }, glyphOf(""), " ", make("span", {}, target.name));
+    const button = make(
+      "button.hm-name",
+      { type: "button" },
+      glyphOf(""),
+      " ",
+      make("span", {}, target.name),
+    );
     const cells = model.steps.map(({ index }) => make("td.hm-cell", { "data-step": index }, glyphOf("")));
-    const row = make("tr.hm-row", { "data-host": target.name, "data-wave": target.wave, "data-target": target.id }, make("th.hm-host", { scope: "row" }, button), ...cells);
+    const row = make(
+      "tr.hm-row",
+      { "data-host": target.name, "data-wave": target.wave, "data-target": target.id },
+      make("th.hm-host", { scope: "row" }, button),
+      ...cells,
+    );
     this.#drawn.set(target.id, { row, button, cells });
     return row;
   }
@@ -87,7 +118,11 @@ export class HostMatrix extends HTMLElement {
   #compact(model) {
     const box = make("div.hm-compact", { role: "group", "aria-label": gettext("Hosts") });
     for (const target of model.targets) {
-      const dot = make("button.hm-dot", { type: "button", "data-host": target.name, "data-wave": target.wave, "data-target": target.id }, glyphOf(""));
+      const dot = make(
+        "button.hm-dot",
+        { type: "button", "data-host": target.name, "data-wave": target.wave, "data-target": target.id },
+        glyphOf(""),
+      );
       this.#drawn.set(target.id, { row: dot, button: dot, cells: [] });
       box.append(dot);
     }
@@ -125,6 +160,12 @@ export class HostMatrix extends HTMLElement {
     const words = [this.#model?.steps[step].name, run ? stateWord(state) : gettext("Not started")];
     if (run?.reason) words.push(reasonWord(run.reason));
     else if (run?.exit_code) words.push(interpolate(gettext("Exit code %(code)s"), { code: run.exit_code }));
+    const upload = this.#model?.uploads.get(target.id);
+    const uploading = upload?.step === step && state === "running";
+    const percent = upload && uploading ? Math.floor((100 * upload.bytes) / upload.total) : null;
+    if (percent !== null) words.push(interpolate(gettext("%(share)s uploaded"), { share: `${percent}%` }));
+    cell.style.setProperty("--share", percent === null ? "" : `${percent}%`);
+    cell.classList.toggle("is-uploading", uploading);
     if (run && run.attempt > 1) words.push(interpolate(gettext("Attempt %(n)s"), { n: run.attempt }));
     const said = words.join(" · ");
     attribute(cell, "title", said);
@@ -161,7 +202,14 @@ export class HostMatrix extends HTMLElement {
     const at = ids.indexOf(Number(row.getAttribute("data-target")));
     const line = this.#perLine(ids);
     /** @type {Record<string, number>} */
-    const moves = { ArrowRight: 1, ArrowLeft: -1, ArrowDown: line, ArrowUp: -line, Home: -ids.length, End: ids.length };
+    const moves = {
+      ArrowRight: 1,
+      ArrowLeft: -1,
+      ArrowDown: line,
+      ArrowUp: -line,
+      Home: -ids.length,
+      End: ids.length,
+    };
     if (!(event.key in moves)) return;
     event.preventDefault();
     this.#focus(ids[Math.max(0, Math.min(ids.length - 1, at + moves[event.key]))]);

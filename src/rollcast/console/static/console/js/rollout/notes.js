@@ -12,6 +12,8 @@ const TARGET_SAID = new Set(["lost", "failed", "skipped", "cancelled"]);
 export class Notes {
   /** @type {Map<string, string>} state that was last seen, by row */
   #seen = new Map();
+  /** @type {Set<number>} targets whose last told step failed */
+  #failed = new Set();
   #steps;
 
   /** @param {{index: number, name: string}[]} steps */
@@ -25,11 +27,27 @@ export class Notes {
    * @returns {{text: string, alarm: boolean} | null}
    */
   of(kind, data) {
-    if (kind === "step.state" && this.#isNews(`${data.target}/${data.step}/${data.attempt}`, data.state) && STEP_SAID.has(data.state)) {
+    if (kind === "step.state") this.#failed[data.state === "failed" ? "add" : "delete"](data.target);
+    if (
+      kind === "step.state" &&
+      this.#isNews(`${data.target}/${data.step}/${data.attempt}`, data.state) &&
+      STEP_SAID.has(data.state)
+    ) {
       return said(data.state, [stepName(data, this.#steps), ...stepWords(data)]);
     }
-    if (kind === "target.state" && this.#isNews(`${data.target}`, data.state) && TARGET_SAID.has(data.state)) {
-      return said(data.state, [gettext("host"), stateWord(data.state), ...(data.reason ? [reasonWord(data.reason)] : [])]);
+    // A target that failed because its step did: the step's remark stands one line above.
+    const known = data?.state === "failed" && this.#failed.has(data.target);
+    if (
+      kind === "target.state" &&
+      this.#isNews(`${data.target}`, data.state) &&
+      TARGET_SAID.has(data.state) &&
+      !known
+    ) {
+      return said(data.state, [
+        gettext("host"),
+        stateWord(data.state),
+        ...(data.reason ? [reasonWord(data.reason)] : []),
+      ]);
     }
     return null;
   }

@@ -72,9 +72,13 @@ class RolloutPage {
   }
 
   #listen() {
-    this.#feed.addEventListener("status", () => this.#chip?.show(this.#feed.status, this.#page.dataset.signInUrl ?? ""));
+    this.#feed.addEventListener("status", () =>
+      this.#chip?.show(this.#feed.status, this.#page.dataset.signInUrl ?? ""),
+    );
     this.#page.addEventListener("reconnectnow", () => this.#feed.reconnectNow());
-    this.#page.addEventListener("hostchosen", (event) => this.#choose(/** @type {CustomEvent} */ (event).detail));
+    this.#page.addEventListener("hostchosen", (event) =>
+      this.#choose(/** @type {CustomEvent} */ (event).detail),
+    );
     this.#page.addEventListener("allhosts", () => this.#choose(null));
     bindKeys(this.#log, () => this.#choose(null));
   }
@@ -106,7 +110,14 @@ class RolloutPage {
   #reset({ reason, lost }) {
     if (reason === "pruned") {
       const text = interpolate(gettext("%(n)s older events are no longer kept"), { n: number(lost) });
-      this.#log.store.note({ lane: "rollout", origin: "rollout", at: Date.now(), seq: 0, text: `– ${text}`, alarm: false });
+      this.#log.store.note({
+        lane: "rollout",
+        origin: "rollout",
+        at: Date.now(),
+        seq: 0,
+        text: `– ${text}`,
+        alarm: false,
+      });
       this.#log.appended(0);
       return;
     }
@@ -143,8 +154,16 @@ class RolloutPage {
     if (this.#announcedAt > 0 && now - this.#announcedAt < ANNOUNCE_MS && !this.#model.over) return;
     this.#announcedAt = now;
     const counts = this.#model.counts();
-    const figures = { state: stateWord(this.#model.rollout.state), ok: counts.succeeded ?? 0, failed: counts.failed ?? 0, total: this.#model.targets.length };
-    say(this.#announcer, interpolate(gettext("%(state)s: %(ok)s of %(total)s hosts succeeded, %(failed)s failed"), figures));
+    const figures = {
+      state: stateWord(this.#model.rollout.state),
+      ok: counts.succeeded ?? 0,
+      failed: counts.failed ?? 0,
+      total: this.#model.targets.length,
+    };
+    say(
+      this.#announcer,
+      interpolate(gettext("%(state)s: %(ok)s of %(total)s hosts succeeded, %(failed)s failed"), figures),
+    );
   }
 
   #tick() {

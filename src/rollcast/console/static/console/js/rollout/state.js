@@ -35,16 +35,24 @@
  */
 
 /** @typedef {{lane: string, kind: string, origin: string | null, at: number, data: any}} Event */
-/** @typedef {{what: "rollout"} | {what: "target", target: Target} | {what: "upload", target: Target, step: number, share: number} | null} Change */
+/** @typedef {{what: "rollout"} | {what: "target", target: Target} | null} Change */
 
 /** Target states that will not change by themselves. */
 const ENDS = new Set(["succeeded", "failed", "cancelled", "skipped"]);
 const ROLLOUT_ENDS = new Set(["succeeded", "failed", "cancelled"]);
-const BY_PERSON = new Set(["rollout.started", "rollout.paused", "rollout.resumed", "rollout.cancelled", "rollout.retried"]);
+const BY_PERSON = new Set([
+  "rollout.started",
+  "rollout.paused",
+  "rollout.resumed",
+  "rollout.cancelled",
+  "rollout.retried",
+]);
 
 export class RolloutModel {
   /** What a person last asked for. @type {{verb: string, by: string, at: number} | null} */
   lastWish = null;
+  /** Uploads as far as they were told, by target id. @type {Map<number, {step: number, bytes: number, total: number}>} */
+  uploads = new Map();
 
   /** @param {any} snapshot as in the page's `rollout-snapshot` */
   constructor(snapshot) {
@@ -67,12 +75,13 @@ export class RolloutModel {
    * @param {Event} event
    * @returns {Change} what changed; null for an old or foreign event
    */
-  apply({ kind, at, data }) {
+  apply({ lane, kind, at, data }) {
     if (kind === "rollout.state") return this.#applyRollout(at, data);
     if (BY_PERSON.has(kind)) {
       this.lastWish = { verb: kind.slice("rollout.".length), by: data.by, at };
       return { what: "rollout" };
     }
+    if (kind === "upload.progress") return this.#applyUpload(lane, data);
     const target = this.byId.get(data?.target);
     if (kind === "target.state" && target) return this.#applyTarget(target, data);
     if (kind === "step.state" && target) return this.#applyStep(target, data);
@@ -111,7 +120,9 @@ export class RolloutModel {
    */
   #applyStep(target, { step, attempt, state, exit_code, reason, journal_bytes, stop_evidence, version }) {
     const run = { step, attempt, state, exit_code, reason, journal_bytes, stop_evidence, version };
-    const at = target.steps.findIndex((one) => one.step > step || (one.step === step && one.attempt >= attempt));
+    const at = target.steps.findIndex(
+      (one) => one.step > step || (one.step === step && one.attempt >= attempt),
+    );
     const there = at < 0 ? undefined : target.steps[at];
     if (there && there.step === step && there.attempt === attempt) {
       if (version <= there.version) return null;
@@ -119,6 +130,18 @@ export class RolloutModel {
     } else {
       target.steps.splice(at < 0 ? target.steps.length : at, 0, run);
     }
+    return { what: "target", target };
+  }
+
+  /**
+   * @param {string} lane
+   * @param {any} data
+   * @returns {Change}
+   */
+  #applyUpload(lane, data) {
+    const target = this.byLane.get(lane);
+    if (!target || !(data?.total > 0)) return null;
+    this.uploads.set(target.id, { step: data.step, bytes: data.bytes, total: data.total });
     return { what: "target", target };
   }
 
@@ -139,7 +162,9 @@ export class RolloutModel {
 
   /** Hosts on which a step is under way, after a pause or cancel was asked for too. */
   get busy() {
-    return this.targets.filter((target) => target.state === "running" && latestRun(target, target.step_index)?.state === "running").length;
+    return this.targets.filter(
+      (target) => target.state === "running" && latestRun(target, target.step_index)?.state === "running",
+    ).length;
   }
 
   /**
@@ -155,7 +180,13 @@ export class RolloutModel {
 
   /** The same shape as the page's snapshot: what the promise above is tested with. */
   toSnapshot() {
-    return structuredClone({ feed: this.feed, rollout: this.rollout, steps: this.steps, waves: this.waves, targets: this.targets });
+    return structuredClone({
+      feed: this.feed,
+      rollout: this.rollout,
+      steps: this.steps,
+      waves: this.waves,
+      targets: this.targets,
+    });
   }
 }
 
@@ -166,10 +197,12 @@ export class RolloutModel {
  */
 function waveState(targets, done, failed) {
   if (targets.some((target) => shownState(target) === "waiting")) return "waiting";
-  for (const state of ["lost", "cancelling", "running"]) if (targets.some((target) => target.state === state)) return state;
+  for (const state of ["lost", "cancelling", "running"])
+    if (targets.some((target) => target.state === state)) return state;
   if (done < targets.length) return done > 0 ? "running" : "pending";
   if (failed > 0) return "failed";
-  for (const state of ["cancelled", "skipped"]) if (targets.some((target) => target.state === state)) return state;
+  for (const state of ["cancelled", "skipped"])
+    if (targets.some((target) => target.state === state)) return state;
   return "succeeded";
 }
 
@@ -199,7 +232,10 @@ export function possibleVerbs(model) {
   const { state, wanted } = model.rollout;
   const active = !model.over && wanted !== "cancel";
   const retryable = model.targets.some(
-    (target) => target.state === "failed" || shownState(target) === "waiting" || (target.state === "skipped" && target.reason === "budget_exceeded"),
+    (target) =>
+      target.state === "failed" ||
+      shownState(target) === "waiting" ||
+      (target.state === "skipped" && target.reason === "budget_exceeded"),
   );
   return {
     pause: active && wanted === "run",

@@ -4,7 +4,15 @@
 import { glyph } from "./words.js";
 
 /** @type {Record<string, string>} colours of the icon; it stands outside the page and knows no theme */
-const COLOURS = { running: "#2f6fed", paused: "#b7791f", succeeded: "#0f8a6c", failed: "#d6402b", cancelled: "#6b7280", cancelling: "#6b7280", pending: "#6b7280" };
+const COLOURS = {
+  running: "#2f6fed",
+  paused: "#b7791f",
+  succeeded: "#0f8a6c",
+  failed: "#d6402b",
+  cancelled: "#6b7280",
+  cancelling: "#6b7280",
+  pending: "#6b7280",
+};
 
 const plainTitle = document.title;
 let shownState = "";
@@ -13,8 +21,12 @@ let shownState = "";
 export function showInTab(model) {
   const { state } = model.rollout;
   const counts = model.counts();
-  const ended = ["succeeded", "failed", "cancelled", "skipped"].reduce((sum, one) => sum + (counts[one] ?? 0), 0);
-  const percent = model.targets.length > 0 && !model.over ? ` ${Math.floor((100 * ended) / model.targets.length)}%` : "";
+  const ended = ["succeeded", "failed", "cancelled", "skipped"].reduce(
+    (sum, one) => sum + (counts[one] ?? 0),
+    0,
+  );
+  const percent =
+    model.targets.length > 0 && !model.over ? ` ${Math.floor((100 * ended) / model.targets.length)}%` : "";
   const failed = counts.failed ? ` · ${counts.failed}${glyph("failed")}` : "";
   document.title = `${glyph(state)}${percent}${failed} · ${plainTitle}`;
   if (state !== shownState) icon(COLOURS[state] ?? COLOURS.pending);

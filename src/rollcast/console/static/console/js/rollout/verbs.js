@@ -20,10 +20,14 @@ const DEADLINE_MS = 20000;
 /** @param {Verb} verb */
 function label(verb) {
   switch (verb) {
-    case "pause": return gettext("Pause");
-    case "resume": return gettext("Resume");
-    case "cancel": return gettext("Cancel rollout");
-    case "retry": return gettext("Retry");
+    case "pause":
+      return gettext("Pause");
+    case "resume":
+      return gettext("Resume");
+    case "cancel":
+      return gettext("Cancel rollout");
+    case "retry":
+      return gettext("Retry");
   }
 }
 
@@ -41,12 +45,16 @@ export class RolloutVerbs extends HTMLElement {
   connectedCallback() {
     if (this.#buttons.size > 0) return;
     for (const verb of VERBS) {
-      const button = /** @type {HTMLButtonElement} */ (make("button.rv-verb", { type: "button", "data-verb": verb, hidden: true }, label(verb)));
+      const button = /** @type {HTMLButtonElement} */ (
+        make("button.rv-verb", { type: "button", "data-verb": verb, hidden: true }, label(verb))
+      );
       button.addEventListener("click", () => void this.#press(verb));
       this.#buttons.set(verb, button);
     }
     const dismiss = make("button.rv-dismiss", { type: "button" }, gettext("Dismiss"));
-    dismiss.addEventListener("click", () => { this.#error.hidden = true; });
+    dismiss.addEventListener("click", () => {
+      this.#error.hidden = true;
+    });
     this.#error.append(this.#message, this.#cure, dismiss);
     this.replaceChildren(...this.#buttons.values(), this.#error);
   }
@@ -89,13 +97,20 @@ export class RolloutVerbs extends HTMLElement {
       const answer = await fetch(url, {
         method: "POST",
         credentials: "same-origin",
-        headers: { "Content-Type": "application/json", Accept: "application/json", "X-CSRFToken": this.getAttribute("data-csrf") ?? "" },
+        headers: {
+          "Content-Type": "application/json",
+          Accept: "application/json",
+          "X-CSRFToken": this.getAttribute("data-csrf") ?? "",
+        },
         body: "{}",
         signal: AbortSignal.timeout(DEADLINE_MS),
       });
       return answer.ok ? null : await problemOf(answer);
     } catch {
-      return { message: gettext("The server did not answer."), cure: gettext("Look at the connection and try again.") };
+      return {
+        message: gettext("The server did not answer."),
+        cure: gettext("Look at the connection and try again."),
+      };
     }
   }
 
@@ -109,27 +124,61 @@ export class RolloutVerbs extends HTMLElement {
 
 /** @param {Response} answer */
 async function problemOf(answer) {
-  if (answer.status === 401) return { message: gettext("You are no longer signed in."), cure: gettext("Sign in in another tab and try again.") };
-  if (answer.status === 403) return { message: gettext("You may not do this."), cure: gettext("Reload the page; if it stays so, ask for the right to operate rollouts.") };
+  if (answer.status === 401)
+    return {
+      message: gettext("You are no longer signed in."),
+      cure: gettext("Sign in in another tab and try again."),
+    };
+  if (answer.status === 403)
+    return {
+      message: gettext("You may not do this."),
+      cure: gettext("Reload the page; if it stays so, ask for the right to operate rollouts."),
+    };
   const body = await answer.json().catch(() => null);
   const problem = body?.problems?.[0];
   if (problem) return { message: String(problem.message), cure: String(problem.cure ?? "") };
-  return { message: interpolate(gettext("The server answered %(status)s."), { status: answer.status }), cure: gettext("Try again.") };
+  return {
+    message: interpolate(gettext("The server answered %(status)s."), { status: answer.status }),
+    cure: gettext("Try again."),
+  };
 }
 
 /** @param {Verb} verb @param {RolloutModel} model */
 function questionFor(verb, model) {
-  const count = (/** @type {string} */ state) => model.targets.filter((target) => shownState(target) === state).length;
+  const count = (/** @type {string} */ state) =>
+    model.targets.filter((target) => shownState(target) === state).length;
   if (verb === "cancel") {
     const n = count("running") + count("lost") + count("waiting");
-    const under = ngettext("%(n)s host is at work: its step is stopped on the host.", "%(n)s hosts are at work: their steps are stopped on the hosts.", n);
-    const waiting = interpolate(gettext("%(n)s hosts that have not begun stay as they are."), { n: number(count("pending")) });
-    return { title: gettext("Cancel this rollout?"), text: `${interpolate(under, { n: number(n) })} ${waiting}`, yes: gettext("Cancel rollout"), danger: true };
+    const under = ngettext(
+      "%(n)s host is at work: its step is stopped on the host.",
+      "%(n)s hosts are at work: their steps are stopped on the hosts.",
+      n,
+    );
+    const waiting = interpolate(gettext("%(n)s hosts that have not begun stay as they are."), {
+      n: number(count("pending")),
+    });
+    return {
+      title: gettext("Cancel this rollout?"),
+      text: `${interpolate(under, { n: number(n) })} ${waiting}`,
+      yes: gettext("Cancel rollout"),
+      danger: true,
+    };
   }
   if (verb === "retry") {
-    const names = model.targets.filter((target) => ["failed", "waiting"].includes(shownState(target)) || target.state === "skipped").map((target) => target.name);
-    const text = ngettext("%(n)s host goes on from the step it stopped at: %(names)s", "%(n)s hosts go on from the step they stopped at: %(names)s", names.length);
-    return { title: gettext("Retry?"), text: interpolate(text, { n: number(names.length), names: listed(names) }), yes: gettext("Retry"), danger: false };
+    const names = model.targets
+      .filter((target) => ["failed", "waiting"].includes(shownState(target)) || target.state === "skipped")
+      .map((target) => target.name);
+    const text = ngettext(
+      "%(n)s host goes on from the step it stopped at: %(names)s",
+      "%(n)s hosts go on from the step they stopped at: %(names)s",
+      names.length,
+    );
+    return {
+      title: gettext("Retry?"),
+      text: interpolate(text, { n: number(names.length), names: listed(names) }),
+      yes: gettext("Retry"),
+      danger: false,
+    };
   }
   return null;
 }

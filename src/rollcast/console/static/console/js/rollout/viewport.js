@@ -125,7 +125,15 @@ export class Viewport {
 
   #newRow() {
     const row = this.#owner.makeRow();
-    css(row, { position: "absolute", top: "0", left: "0", "min-width": "100%", height: `${ROW_PX}px`, "line-height": `${ROW_PX}px`, "white-space": "pre" });
+    css(row, {
+      position: "absolute",
+      top: "0",
+      left: "0",
+      "min-width": "100%",
+      height: `${ROW_PX}px`,
+      "line-height": `${ROW_PX}px`,
+      "white-space": "pre",
+    });
     this.#layer.append(row);
     return row;
   }
@@ -172,7 +180,14 @@ export class Viewport {
     if (event.altKey || event.metaKey) return;
     const page = Math.max(ROW_PX, this.#height - ROW_PX);
     /** @type {Record<string, number>} */
-    const moves = { ArrowUp: -ROW_PX, ArrowDown: ROW_PX, PageUp: -page, PageDown: page, Home: -Infinity, End: Infinity };
+    const moves = {
+      ArrowUp: -ROW_PX,
+      ArrowDown: ROW_PX,
+      PageUp: -page,
+      PageDown: page,
+      Home: -Infinity,
+      End: Infinity,
+    };
     if (!(event.key in moves)) return;
     event.preventDefault();
     this.#moveBy(moves[event.key]);

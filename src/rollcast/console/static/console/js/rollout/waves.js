@@ -15,7 +15,15 @@ export class WaveStrip extends HTMLElement {
     model.waves.forEach(({ no }, position) => {
       const name = interpolate(gettext("Wave %(n)s"), { n: position + 1 });
       const bar = make("span.ws-bar", { "aria-hidden": "true" }, make("span.ws-fill"));
-      const box = make("li.ws-wave", { "data-wave": no }, glyphOf(""), make("span.ws-name", {}, name), make("span.ws-progress"), make("span.ws-failed"), bar);
+      const box = make(
+        "li.ws-wave",
+        { "data-wave": no },
+        glyphOf(""),
+        make("span.ws-name", {}, name),
+        make("span.ws-progress"),
+        make("span.ws-failed"),
+        bar,
+      );
       this.#boxes.set(no, box);
     });
     this.replaceChildren(make("ol.ws-list", { "aria-label": gettext("Waves") }, ...this.#boxes.values()));
@@ -33,7 +41,10 @@ export class WaveStrip extends HTMLElement {
       say(sign, glyph(state));
       say(progress, `${number(done)} / ${number(n)}`);
       say(failures, failed > 0 ? `${glyph("failed")} ${number(failed)}` : "");
-      /** @type {HTMLElement} */ (bar.firstElementChild).style.setProperty("width", `${n > 0 ? (100 * done) / n : 0}%`);
+      /** @type {HTMLElement} */ (bar.firstElementChild).style.setProperty(
+        "width",
+        `${n > 0 ? (100 * done) / n : 0}%`,
+      );
     }
   }
 }
