@@ -17,7 +17,7 @@ from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from rollcast.console import inventory, shapes
 from rollcast.console.api_auth import OperatorSession
-from rollcast.console.log_text import log_lines
+from rollcast.console.log_text import log_lines, streamed
 from rollcast.console.pages.frame import actor_of
 from rollcast.console.said import say_all
 from rollcast.engine.problems import InputError
@@ -127,7 +127,8 @@ def retry_rollout(request: HttpRequest, rollout_id: int, body: shapes.Retry | No
 @rollouts.get("/{int:rollout_id}/log.txt", response={200: None})
 def rollout_log(request: HttpRequest, rollout_id: int, target: str = "") -> StreamingHttpResponse:
     """Every stored line as plain text, of all targets or of the named one."""
-    response = StreamingHttpResponse(log_lines(rollout_id, target), content_type="text/plain; charset=utf-8")
+    lines = streamed(request, log_lines(rollout_id, target))
+    response = StreamingHttpResponse(lines, content_type="text/plain; charset=utf-8")
     response["Content-Disposition"] = f'attachment; filename="rollout-{rollout_id}.txt"'
     return response
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final
+
+from asgiref.sync import sync_to_async
+from django.core.handlers.asgi import ASGIRequest
+from django.http import HttpRequest
 
 import livefeed
 from rollcast.engine import events
 from rollcast.rollouts import queries
 
 PAGE_EVENTS: Final = 2000
+BLOCK_LINES: Final = 1000
 
 
 def log_lines(rollout_id: int, target: str = "") -> Iterator[str]:
@@ -26,6 +32,17 @@ def log_lines(rollout_id: int, target: str = "") -> Iterator[str]:
     return _lines(page["feed"]["key"], lane, names)
 
 
+def streamed(request: HttpRequest, lines: Iterator[str]) -> Iterator[str] | AsyncIterator[str]:
+    """`lines` in blocks, as the server at hand can send them without gathering all of them first."""
+    blocks = iter(lambda: "".join(islice(lines, BLOCK_LINES)), "")
+    return _one_by_one(blocks) if isinstance(request, ASGIRequest) else blocks
+
+
+async def _one_by_one(blocks: Iterator[str]) -> AsyncIterator[str]:
+    while block := await sync_to_async(lambda: next(blocks, ""))():
+        yield block
+
+
 def _lines(feed: str, lane: str | None, names: dict[str, str]) -> Iterator[str]:
     begun: dict[str, str] = {}  # origin -> pieces of a line whose end has not come yet
     after = 0
@@ -39,13 +56,12 @@ def _lines(feed: str, lane: str | None, names: dict[str, str]) -> Iterator[str]:
                 if kind == events.CONT:
                     begun[origin] = text
                 else:
-                    yield _line(at_ms, names.get(lane_key, lane_key), origin, text)
+                    yield _line(at_ms, names[lane_key], origin, text)
         if page.to == page.prev:
             break
         after = page.to
     for origin, text in begun.items():
-        lane_key = origin.partition("/")[0]
-        yield _line(None, names.get(lane_key, lane_key), origin, text)
+        yield _line(None, names[origin.partition("/")[0]], origin, text)
 
 
 def _line(at_ms: int | None, name: str, origin: str, text: str) -> str:
