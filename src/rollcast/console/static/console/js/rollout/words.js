@@ -102,7 +102,7 @@ export function reasonWord(reason) {
       return gettext("The runner on the host could not do its work");
     case "remote":
       return gettext("Something went wrong on the way to the host");
-default:
+    default:
       return reason;
   }
 }
