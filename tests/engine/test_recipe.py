@@ -2,24 +2,14 @@
 
 from __future__ import annotations
 
-import dataclasses
-import subprocess
-
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from rollcast.engine.problems import InputError
 from rollcast.engine.recipe import (
     Rerun,
-    bind_parameters,
-    check_script,
-    environment,
     recipe_from_mapping,
-    upload_names,
 )
 from tests.engine.reading import read
-from tests.missing import need
 
 STEP = "steps:\n  - name: go\n    run: 'true'\n"
 
@@ -297,113 +287,3 @@ def test_what_a_step_does_not_say_has_the_documented_default() -> None:
     assert (upload.timeout_s, upload.mode, upload.rerun) == (3600, 0o644, Rerun.ALWAYS)
     assert (wait.seconds, wait.timeout_s, wait.rerun) == (90, 90, Rerun.ALWAYS)
     assert (recipe.title, recipe.defaults.waves, recipe.parameters) == ("x", None, ())
-
-
-PARAMETERS = read(
-    """
-    name: x
-    parameters:
-      version: {required: true, pattern: '[0-9.]+'}
-      note: {}
-      count: {type: integer, default: 3}
-      force: {type: boolean}
-      ring: {type: choice, choices: [gold, iron], default: iron}
-    steps:
-      - {name: a, upload: {file: "b-{version}.tgz", to: "c/{version}"}}
-    """
-)
-# given parameters, code, field, something that the message or cure must say
-REFUSED_PARAMETERS = [
-    ({}, "parameter_required", "parameters.version", "required"),
-    ({"version": ""}, "parameter_required", "parameters.version", "required"),
-    ({"version": "1", "vresion": "2"}, "parameter_unknown", "parameters.vresion", "version, note"),
-    ({"version": 1.1}, "parameter_type", "parameters.version", "in quotes"),
-    ({"version": "1 or 2"}, "parameter_pattern", "parameters.version", "[0-9.]+"),
-    ({"version": "1\n"}, "parameter_pattern", "parameters.version", "[0-9.]+"),
-    ({"version": "1", "note": "a\0b"}, "parameter_type", "parameters.note", "NUL"),
-    ({"version": "1", "note": "a" * 4097}, "parameter_type", "parameters.note", "4096"),
-    ({"version": "1", "count": "many"}, "parameter_type", "parameters.count", "a whole number"),
-    ({"version": "1", "count": 1.0}, "parameter_type", "parameters.count", "a whole number"),
-    ({"version": "1", "count": True}, "parameter_type", "parameters.count", "a whole number"),
-    ({"version": "1", "count": "٣"}, "parameter_type", "parameters.count", "a whole number"),
-    ({"version": "1", "force": "yes"}, "parameter_type", "parameters.force", "true or false"),
-    ({"version": "1", "ring": "tin"}, "parameter_choice", "parameters.ring", "gold, iron"),
-]
-
-
-@pytest.mark.parametrize(("given", "code", "field", "says"), REFUSED_PARAMETERS)
-def test_a_wrong_parameter_is_refused_by_name(
-    given: dict[str, object], code: str, field: str, says: str
-) -> None:
-    with pytest.raises(InputError) as refused:
-        bind_parameters(PARAMETERS, given)
-    problem = refused.value.problems[0]
-    assert (problem.code, problem.field) == (code, field)
-    assert says in f"{problem.message} {problem.cure_text}"
-
-
-def test_parameters_reach_the_host_as_text_with_their_defaults() -> None:
-    bound = bind_parameters(PARAMETERS, {"version": "1.2", "force": True, "count": "+07"})
-    assert environment(PARAMETERS, bound) == {
-        "VERSION": "1.2",
-        "NOTE": "",
-        "COUNT": "7",
-        "FORCE": "true",
-        "RING": "iron",
-    }
-    assert upload_names(PARAMETERS, bound) == ["b-1.2.tgz"]
-
-
-def test_a_value_that_leads_an_upload_out_of_its_folder_is_refused() -> None:
-    recipe = read(
-        """
-        name: x
-        parameters: {v: {}}
-        steps:
-          - {name: a, upload: {file: "{v}", to: "{v}/x"}}
-        """
-    )
-    for value, field in (("../key", "file"), ("/etc/shadow", "file"), ("a/..", "file"), ("", "file")):
-        with pytest.raises(InputError) as refused:
-            upload_names(recipe, bind_parameters(recipe, {"v": value}))
-        assert refused.value.problems[0].field == f"steps[0].upload.{field}"
-    assert upload_names(recipe, bind_parameters(recipe, {"v": "a..b"})) == ["a..b"]
-
-
-@given(st.text(alphabet=st.characters(exclude_characters="\0", exclude_categories=["Cs"])))
-def test_no_value_becomes_part_of_a_script(value: str) -> None:
-    recipe = read("name: x\nparameters: {v: {}}\nsteps: [{name: a, run: 'echo \"$V\"'}]\n")
-    assert recipe.steps[0].script == 'echo "$V"'
-    assert environment(recipe, bind_parameters(recipe, {"v": value})) == {"V": value}
-
-
-CHECKS = [
-    # command, on_deadline, exit code, last words
-    ("true", "fail", 0, "check: passed at try 1"),
-    ("exit 7", "fail", 1, "giving up"),
-    ("exit 7", "go_on", 0, "going on as the recipe says"),
-    (") ; echo out; (", "fail", 1, "giving up"),
-    ('echo "it\'s \\"$((1 + 1))\\""', "fail", 0, "check: passed"),
-    ("test -e mark || { : >mark; false; }", "fail", 0, "check: passed at try 2"),
-]
-
-
-@pytest.mark.parametrize("shell", ["dash", "bash", "busybox sh"])
-@pytest.mark.parametrize(("command", "on_deadline", "code", "says"), CHECKS)
-def test_a_check_repeats_its_command_until_it_passes_or_the_deadline(
-    shell: str, command: str, on_deadline: str, code: int, says: str, tmp_path: object
-) -> None:
-    recipe = read(
-        f"name: x\nsteps: [{{name: a, check: {{command: x, every: 0.1, on_deadline: {on_deadline}}}}}]\n"
-    )
-    deadline = 0.0 if code or "exit" in command else 60.0
-    step = dataclasses.replace(recipe.steps[0], script=command, deadline_s=deadline)
-    done = subprocess.run(
-        [need(shell.split()[0]), *shell.split()[1:], "-c", check_script(step)],
-        capture_output=True,
-        text=True,
-        cwd=str(tmp_path),
-        timeout=30,
-        check=False,
-    )
-    assert (done.returncode, says in done.stdout.splitlines()[-1]) == (code, True), done

@@ -10,7 +10,8 @@ from typing_extensions import override
 
 from rollcast.engine.decide import Command, MoveRollout, decide
 from rollcast.engine.states import ROLLOUT_ENDS, TARGET_ENDS, RolloutState, TargetState
-from tests.engine.simulation import BrokenPromise, Worker, World
+from tests.engine.simulated_rows import BrokenPromise
+from tests.engine.simulation import Worker, World
 
 # Seeds per test: the batches let parallel test processes share them.
 BATCH = 150
