@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from rollcast.remote.connector import (
 )
 from rollcast.remote.errors import ContactLost, RunnerError
 from rollcast.remote.journal import STDERR
+from tests.missing import need
 from tests.remote.hosts import Host
 from tests.remote.steps import begin, read_all, run, start
 
@@ -129,6 +131,15 @@ async def test_a_host_without_a_place_to_write_says_so(fresh_home: Host) -> None
     connection = await fresh_home.connect()
     with pytest.raises(RunnerError, match=r"cannot be put in ~/\.rollcast"):
         await start(connection, fresh_home.new_directory(), "true")
+    await connection.close()
+
+
+async def test_a_host_without_setsid_says_so(local: Host, tmp_path: Path) -> None:
+    for tool in ("sh", "cat", "mkdir", "rm", "env", "head", "sha256sum", "mv"):
+        (tmp_path / tool).symlink_to(need(tool))
+    connection = await local.with_shell(f"env PATH={tmp_path} sh").connect()
+    with pytest.raises(RunnerError, match="setsid"):
+        await run(connection, local.new_directory(), "true")
     await connection.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import os
 import sys
@@ -73,8 +74,10 @@ async def test_buffering_as_is_leaves_the_environment_alone(
 ) -> None:
     monkeypatch.delenv("PYTHONUNBUFFERED", raising=False)
     script = 'echo "${PYTHONUNBUFFERED-none} ${LD_PRELOAD-none}"'
-    as_is = await run(connected, shell_host.new_directory(), script, buffering="as-is")
-    line = await run(connected, shell_host.new_directory(), script)
+    as_is, line = await asyncio.gather(
+        run(connected, shell_host.new_directory(), script, buffering="as-is"),
+        run(connected, shell_host.new_directory(), script),
+    )
     assert as_is.data == b"none none\n"
     assert line.data.startswith(b"1 ")
 
@@ -83,8 +86,10 @@ async def test_buffering_as_is_leaves_the_environment_alone(
 
 
 async def test_killing_its_own_group_is_recorded(connected: Connection, shell_host: Host) -> None:
-    by_trap = await run(connected, shell_host.new_directory(), 'trap "kill 0" EXIT; echo bye; exit 0')
-    by_kill = await run(connected, shell_host.new_directory(), "echo bye; kill -s KILL 0")
+    by_trap, by_kill = await asyncio.gather(
+        run(connected, shell_host.new_directory(), 'trap "kill 0" EXIT; echo bye; exit 0'),
+        run(connected, shell_host.new_directory(), "echo bye; kill -s KILL 0"),
+    )
     assert (by_trap.data, by_trap.ended.code) == (b"bye\n", 143)
     assert (by_kill.data, by_kill.ended.code) == (b"bye\n", 137)
 
@@ -123,9 +128,7 @@ async def test_a_burst_over_the_limit_just_before_the_end_is_told_too(
     assert reading.items[1:] == [LimitReached(3000), Ended(0, 3000, reading.sha256)]
 
 
-async def test_a_nearly_full_disk_ends_a_writing_step(
-    shell_host: Host, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_nearly_full_disk_ends_a_writing_step(shell_host: Host, tmp_path: Path) -> None:
     fake = tmp_path / "df"
     fake.write_text(
         "#!/bin/sh\necho Filesystem 1024-blocks Used Available Capacity Mounted on\n"
@@ -135,10 +138,10 @@ async def test_a_nearly_full_disk_ends_a_writing_step(
     shell = shell_host.spec.shell.replace("PATH=", f"PATH={tmp_path}:", 1)
     connection = await shell_host.with_shell(shell).connect()
 
-    loud = await run(
-        connection, shell_host.new_directory(), "yes | head -c 2000000; while :; do sleep 1; done"
+    loud, quiet = await asyncio.gather(
+        run(connection, shell_host.new_directory(), "yes | head -c 2000000; while :; do sleep 1; done"),
+        run(connection, shell_host.new_directory(), "echo tidying up; sleep 1.5"),
     )
-    quiet = await run(connection, shell_host.new_directory(), "echo tidying up; sleep 1.5")
 
     assert loud.items[1:] == [LimitReached(2_000_000), Ended(143, len(loud.data), loud.sha256)]
     assert quiet.ended.code == 0

@@ -284,6 +284,27 @@ async def test_a_host_that_drops_packets_is_unreachable(ssh_host: Host) -> None:
             filler.close()
 
 
+async def test_handshakes_at_a_time_are_capped(ssh_host: Host) -> None:
+    async with greeter(b"") as port:
+        spec = replace(ssh_host.spec, address="127.0.0.1", port=port)
+        options = ConnectOptions(connect_timeout_s=0.2, login_timeout_s=0.2, handshakes=2)
+        began = asyncio.get_running_loop().time()
+        ends = await asyncio.gather(
+            *(open_connection(spec, options) for _ in range(6)), return_exceptions=True
+        )
+    assert all(isinstance(end, Unreachable) for end in ends)
+    # Three rounds of two, each of which waits in vain.
+    assert asyncio.get_running_loop().time() - began >= 3 * 0.2
+
+
+async def test_a_connect_that_is_given_up_leaves_no_connection(ssh_host: Host) -> None:
+    async with greeter(b"") as port:
+        spec = replace(ssh_host.spec, address="127.0.0.1", port=port)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.3):
+                await open_connection(spec, OPTIONS)
+
+
 # Login scripts
 
 

@@ -171,6 +171,8 @@ rc_start() { # OFFSET ENVBYTES NBYTES SHA256 LIMIT TIMEOUT BUFFERING
     rc_umask=$(umask)
     umask 077
     rc_new="$rc_dir/new.$$"
+    command -v setsid > /dev/null 2>&1 || rc_fail "no setsid on this host: install util-linux or busybox"
+    rm -rf "$rc_new" # of a runner that was killed with our pid
     mkdir -p "$rc_dir" 2> /dev/null && mkdir "$rc_new" 2> /dev/null || rc_fail "cannot make a folder in $HOME/$rc_dir"
     head -c "$3" > "$rc_new/sent"
     if [ "$(rc_size "$rc_new/sent")" != "$3" ] || [ "$(rc_sha256 < "$rc_new/sent")" != "$4" ]; then
@@ -181,15 +183,18 @@ rc_start() { # OFFSET ENVBYTES NBYTES SHA256 LIMIT TIMEOUT BUFFERING
     head -c "$2" "$rc_new/sent" > "$rc_new/env" &&
         tail -c +$(($2 + 1)) "$rc_new/sent" > "$rc_new/script" &&
         rm "$rc_new/sent" && chmod 700 "$rc_new/script" && rc_stat $$ &&
-        true > "$rc_new/journal" && true > "$rc_new/control" && printf '%s %s\n' $$ "$rc_start" > "$rc_new/starter" ||
+        true > "$rc_new/journal" && true > "$rc_new/control" && printf '%s %s\n' $$ "$rc_start" > "$rc_new/starter" || {
+        rm -rf "$rc_new"
         rc_fail "cannot write in $HOME/$rc_dir"
+    }
     if ! rc_claim "$rc_new"; then
         if [ -e "$rc_run/sealed" ]; then rc_say sealed; else rc_say taken; fi
         exit 0
     fi
     # Twice: the first makes a group leader, which the second must leave by a fork. So it is detached without "&", which
     # would leave the step deaf for INT and QUIT.
-    setsid setsid sh "$0" supervise "$rc_dir" "$5" "$6" "$7" "$rc_umask" < /dev/null > /dev/null 2>&1
+    setsid setsid sh "$0" supervise "$rc_dir" "$5" "$6" "$7" "$rc_umask" < /dev/null > /dev/null 2>&1 ||
+        rc_fail "cannot start another process"
     rc_follow "$1"
 }
 

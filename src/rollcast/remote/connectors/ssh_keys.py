@@ -85,5 +85,6 @@ def _load(name: str, path: Path) -> asyncssh.SSHKey:
         raise AuthFailed(f"{name}: the key file {path} cannot be read: {error.strerror}") from error
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise AuthFailed(
-            f"{name}: the key file {path} cannot be used: {error}. It must be a private key without a passphrase"
+            f"{name}: the key file {path} cannot be used: {error}. "
+            "It must be a private key without a passphrase"
         ) from error
