@@ -8,7 +8,7 @@ import pytest
 
 from rollcast.engine.states import StepState, TargetState
 from rollcast.rollouts import actions, leases
-from rollcast.rollouts.actions import StepChange, TargetChange
+from rollcast.rollouts.actions import Entry, StepChange, TargetChange
 from rollcast.rollouts.leases import Trust
 from rollcast.worker.conduct import conduct
 from tests.rollouts.conftest import Desk
@@ -70,7 +70,7 @@ def test_a_worker_that_lost_its_lease_changes_nothing(desk: Desk, running: tuple
     before = desk.page(rollout)
     assert not actions.begin_step(target, fence, 1, 1)
     busy = frozenset({StepState.STARTING})
-    zombie = [
+    zombie: list[Entry] = [
         StepChange(target, fence, 0, 1, busy, StepState.SUCCEEDED),
         TargetChange(target, fence, frozenset({TargetState.RUNNING}), TargetState.FAILED),
     ]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 
-from rollcast.engine.states import STEP_BUSY, StepState
+from rollcast.engine.states import STEP_BUSY, StepState, TargetState
 from rollcast.rollouts import actions, queries
 from rollcast.rollouts.actions import OutputEntry, Piece, ProgressEntry, StepChange
 from tests.rollouts.conftest import Desk
@@ -96,6 +98,20 @@ def test_a_move_that_no_table_has_is_a_mistake_and_changes_nothing(desk: Desk, t
     with pytest.raises(ValueError, match="failed to running"):
         actions.record([StepChange(target, desk.fence(target), 0, 1, ended, StepState.RUNNING)])
     assert account(target)["state"] == "failed"
+
+
+def test_a_change_of_state_is_dated_and_a_change_of_its_reason_is_not(
+    desk: Desk, target: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rollout = queries.rollout_list()["rollouts"][0]["id"]
+    before = desk.page(rollout)["targets"][0]["since_ms"]
+    later = timezone.now() + timedelta(hours=1)
+    monkeypatch.setattr(timezone, "now", lambda: later)
+    assert desk.wait_for_person(target)
+    assert desk.page(rollout)["targets"][0]["since_ms"] == before
+    assert desk.end_step(target, 0, StepState.FAILED)
+    assert desk.end_target(target, TargetState.FAILED)
+    assert desk.page(rollout)["targets"][0]["since_ms"] == queries.ms(later)
 
 
 def test_pieces_of_a_line_keep_their_kind(desk: Desk, target: int, feed_of: Any) -> None:

@@ -17,6 +17,11 @@ from tests.worker.conftest import Bench, Cable, is_alive
 from tests.worker.test_takeover import COUNTS_SLOWLY, account_closes, some_lines
 
 
+def grows_from(rollout: int, target: int, mark: int) -> None:
+    """Wait until more than `mark` bytes of the first step's output are stored."""
+    eventually(lambda: queries.mark(rollout, target, 0, 1) > mark, 20)
+
+
 def test_cuts_in_mid_step_lose_and_repeat_no_line(bench: Bench) -> None:
     bench.hosts("a", "b")
     bench.recipe(COUNTS_SLOWLY)
@@ -27,8 +32,7 @@ def test_cuts_in_mid_step_lose_and_repeat_no_line(bench: Bench) -> None:
     target = bench.page(rollout)["targets"][0]["id"]
     for _ in range(8):
         cable.cut()
-        mark = queries.mark(rollout, target, 0, 1)
-        eventually(lambda mark=mark: queries.mark(rollout, target, 0, 1) > mark, 20)
+        grows_from(rollout, target, queries.mark(rollout, target, 0, 1))
     bench.open("gate")
     page = bench.until_ended(rollout)
     assert page["rollout"]["state"] == "succeeded"

@@ -93,16 +93,21 @@ async def test_a_mistake_is_told_to_those_who_asked_and_the_next_tick_goes_on(
     assert await recorder.hand_over(entry(2))
 
 
+def is_full(recorder: Recorder) -> bool:
+    """Whether followers must wait."""
+    return recorder.full
+
+
 async def test_followers_wait_while_too_much_is_held(store: Store, recorder: Recorder) -> None:
     locked: list[Exception] = [OperationalError("locked")]
     store.refuse = lambda: locked[0] if locked else None
     for number in range(3):
         _ = recorder.hand_over(entry(number), cost=400)
-    assert recorder.full
+    assert is_full(recorder)
     room = asyncio.ensure_future(recorder.room())
     locked.clear()
     await aeventually(room.done)
-    assert not recorder.full
+    assert not is_full(recorder)
     assert store.all == [0, 1, 2]
 
 

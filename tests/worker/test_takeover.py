@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rollcast.rollouts import actions, queries
+from rollcast.rollouts import actions, leases, queries
+from rollcast.rollouts.models import Worker
 from tests.waiting import eventually
 from tests.worker.conftest import Bench, is_alive, joined_lines, journal_of
 
@@ -175,3 +176,19 @@ def test_the_same_idempotency_key_starts_one_rollout(bench: Bench) -> None:
     bench.worker()
     bench.until_ended(first)
     assert (bench.home / "ran").read_text() == "said\n"
+
+
+def test_a_worker_that_was_forgotten_begins_anew(bench: Bench) -> None:
+    bench.hosts("a")
+    bench.recipe("- name: say\n  run: echo said\n")
+    bench.worker()
+    eventually(leases_of)
+    for worker in leases_of():
+        leases.release(worker)
+    rollout = bench.start()
+    assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+
+
+def leases_of() -> list[int]:
+    """The ids of all workers that have a heartbeat row."""
+    return list(Worker.objects.values_list("pk", flat=True))

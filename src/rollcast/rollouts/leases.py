@@ -7,10 +7,10 @@ What it promises
     2. Work whose holder is gone is taken over after at most LEASE_TRUST_S plus one sweep of another worker.
 
 The algorithm
-    Each worker process has one row and writes the time into it every LEASE_BEAT_S. A *claim* is one transaction:
-    every row that is not at its end and whose holder is nobody, or somebody whose last beat is older than
-    LEASE_TRUST_S, gets the claimer as its holder, and `fence + 1`. Every later change of state by the holder
-    is an UPDATE with `fence = <the number it got>` in its WHERE.
+    Each worker process has one row and writes the time into it every LEASE_BEAT_S. A *claim* is one
+    transaction: rows that are not at their end and whose holder is nobody, or somebody whose last beat is
+    older than LEASE_TRUST_S, get the claimer as their holder, and `fence + 1`. Every later change of state by
+    the holder is made only if the row still has the fence that the holder got, in one transaction.
 
 Why 1 is true
     Claims and changes of a row are put in one order by the database (its write lock, or the row's). After a
@@ -29,8 +29,8 @@ Why 2 is true
     gives its rows back at once (`release`).
 
 What would break it
-    A change of state without the fence in its WHERE; counting trust from after the beat was written; a
-    worker that uses a name twice; setting LEASE_TRUST_S below a few beats.
+    A change of state that does not look at the fence in its own transaction; counting trust from after the
+    beat was written; a worker that uses a name twice; setting LEASE_TRUST_S below a few beats.
 """
 
 from __future__ import annotations

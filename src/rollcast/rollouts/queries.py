@@ -276,7 +276,7 @@ def rollouts_of_host(name: str, limit: int = 20) -> list[dict[str, Any]]:
 
 
 def last_targets(names: Collection[str]) -> dict[str, dict[str, Any]]:
-    """By host name what each of these hosts did last: its newest target's JSON with the `rollout`'s id and title."""
+    """By host name its newest target's JSON, with the `rollout`'s id and title."""
     mine = Target.objects.filter(host__name__in=names)
     newest = mine.order_by("host").values("host").annotate(newest=Max("pk")).values_list("newest", flat=True)
     return {

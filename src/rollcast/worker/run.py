@@ -25,7 +25,7 @@ from rollcast.worker.context import Connect, Context
 from rollcast.worker.database import Database
 from rollcast.worker.hand import ended
 from rollcast.worker.recorder import Recorder
-from rollcast.worker.sweep import Sweep
+from rollcast.worker.sweep import LeaseGone, Sweep
 
 log = logging.getLogger(__name__)
 
@@ -55,6 +55,7 @@ class WorkerProcess:
     """One worker. `run` may be called once."""
 
     def __init__(self, name: str | None = None, connect: Connect = open_connection) -> None:
+        self._wish = name
         self.name = worker_name(name)
         self._connect = connect
 
@@ -62,7 +63,13 @@ class WorkerProcess:
         """Work until `stop` is set; raises what made the worker unable to go on."""
         database = Database(self.name)
         try:
-            await self._work(database, stop)
+            while not stop.is_set():
+                try:
+                    await self._work(database, stop)
+                except LeaseGone:
+                    # Silent for an hour (a machine that slept) and forgotten: nothing is held any more.
+                    log.warning("%s was forgotten by the other workers and begins anew", self.name)
+                    self.name = worker_name(self._wish)
         finally:
             await database.close()
 

@@ -152,7 +152,7 @@ class _Tick:
 
     def __init__(self, ledger: Ledger, entries: Sequence[Entry]) -> None:
         ids = {entry.target_id for entry in entries}
-        targets = Target.objects.select_for_update(of=("self",)).select_related("rollout")
+        targets = Target.objects.select_for_update()
         self._targets = {row.pk: row for row in targets.filter(pk__in=ids).order_by("pk")}
         wanted = {
             (entry.target_id, entry.step_index, entry.attempt)
