@@ -53,7 +53,7 @@ def up(given: argparse.Namespace) -> int:
     if not given.no_worker:
         from rollcast.worker.run import WorkerProcess
 
-        worker = WorkerProcess(f"up-{os.getpid()}").run_in_thread()
+        worker = WorkerProcess().run_in_thread()
     try:
         console.run(lambda: _announce(home, url, as_json=given.json))
     finally:

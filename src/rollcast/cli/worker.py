@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import signal
-import socket
 
 from rollcast.cli.arguments import Commands, add_home
 from rollcast.cli.installation import open_installation
@@ -16,9 +14,7 @@ from rollcast.cli.said import OK
 def add_to(commands: Commands) -> None:
     """Add the command."""
     parser = commands.add_parser("worker", help="start a worker on the same database")
-    parser.add_argument(
-        "--name", default=f"{socket.gethostname()}-{os.getpid()}", help="unique among workers"
-    )
+    parser.add_argument("--name", help="unique among workers (default: made of host, process and chance)")
     add_home(parser)
     parser.set_defaults(act=work)
 
@@ -30,11 +26,12 @@ def work(given: argparse.Namespace) -> int:
     return OK
 
 
-async def _until_told(name: str) -> None:
+async def _until_told(name: str | None) -> None:
     from rollcast.worker.run import WorkerProcess
 
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    print(f"worker {name} works", flush=True)
-    await WorkerProcess(name).run(stop)
+    worker = WorkerProcess(name)
+    print(f"worker {worker.name} works; Ctrl-C ends it, what runs on hosts goes on", flush=True)
+    await worker.run(stop)
