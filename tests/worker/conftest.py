@@ -78,12 +78,13 @@ class Bench:
         """Wait until a step has made that file or folder in its home."""
         eventually((self.home / name).exists)
 
-    def run_folders(self, rollout_id: int) -> list[Path]:
-        """The folders in which attempts of the rollout ran on their hosts."""
-        return sorted(self.home.glob(f".rollcast/*/r{rollout_id}/*/*/*/run"))
+    def run_folders(self, rollout_id: int | None) -> list[Path]:
+        """The folders in which attempts of the rollout (None: of all) ran on their hosts."""
+        number = "*" if rollout_id is None else rollout_id
+        return sorted(self.home.glob(f".rollcast/*/r{number}/*/*/*/run"))
 
-    def pids(self, rollout_id: int) -> list[int]:
-        """The living processes of the rollout's steps and their supervisors: leaders of their sessions."""
+    def pids(self, rollout_id: int | None) -> list[int]:
+        """The living processes of steps and their supervisors: leaders of their sessions."""
         found = []
         for run in self.run_folders(rollout_id):
             control = (run / "control").read_text().split() if (run / "control").exists() else []
@@ -93,7 +94,7 @@ class Bench:
             found += [pid for pid in leaders if is_alive(pid)]
         return found
 
-    def power_off(self, rollout_id: int) -> None:
+    def power_off(self, rollout_id: int | None = None) -> None:
         """Kill all of the rollout on its hosts at once, as a power cut does: no exit record is left."""
         for pid in self.pids(rollout_id):
             with contextlib.suppress(ProcessLookupError):
@@ -254,5 +255,6 @@ def bench(
     }
     yield made
     made.stop_workers()
+    made.power_off()
     left = [thread.name for thread in threading.enumerate() if "database" in thread.name]
     assert not left, f"threads left behind: {left}"

@@ -118,3 +118,13 @@ def test_an_unknown_host_key_fails_the_target_and_waits_for_a_decision(bench: Be
     row = host_row("far")
     assert row is not None
     assert [key["state"] for key in row["keys"]] == ["pending"]
+
+
+def test_a_host_on_which_nothing_can_be_started_fails_and_is_not_lost(bench: Bench) -> None:
+    bench.hosts("a")
+    (bench.home / ".rollcast").write_text("no folder")
+    bench.recipe("- name: say\n  run: echo said\n")
+    rollout = bench.start()
+    bench.worker()
+    target = bench.until_ended(rollout)["targets"][0]
+    assert (target["state"], target["reason"]) == ("failed", "runner")

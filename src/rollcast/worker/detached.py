@@ -50,11 +50,13 @@ class Detached:
         self._hand = hand
         self._reader: OutputReader | None = None
         self._reader_key: tuple[int, int] | None = None
+        self._heard_start = False  # of the attempt that is followed now
 
     async def start(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> None:
         """Send the start of an attempt whose row was written just now, and follow it to its end."""
         place = self._place(plan, key, connection)
         self._reader, self._reader_key = self._new_reader(place, 0), key
+        self._heard_start = False
         step = place.step
         script = check_script(step) if step.kind == "check" else step.script
         try:
@@ -68,7 +70,9 @@ class Detached:
             )
             await self._follow(place, attachment)
         except RunnerError as error:
-            if await _sealed(place):
+            if self._heard_start:
+                raise
+            if await _nothing_ran(place):
                 await self._hand.change_step(key, StepState.FAILED, reason=error.code)
 
     async def join(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> None:
@@ -97,9 +101,13 @@ class Detached:
     async def _follow(self, place: _Place, attachment: Attachment | None) -> None:
         """Follow to the end; when the target is to be cancelled meanwhile, stop the step beside it."""
         assert self._reader is not None
-        follower = Follower(
-            self._reader, self._hand.context.recorder, lambda: self._hand.note_started(place.key)
-        )
+        self._heard_start = False
+
+        def on_started() -> None:
+            self._heard_start = True
+            self._hand.note_started(place.key)
+
+        follower = Follower(self._reader, self._hand.context.recorder, on_started)
         items = follow(
             place.connection,
             place.directory,
@@ -224,6 +232,14 @@ async def _sealed(place: _Place) -> bool:
     except RunnerError:
         look = await place.connection.look(place.directory)
         return look.state in {"missing", "sealed", "unstarted"}
+
+
+async def _nothing_ran(place: _Place) -> bool:
+    """After the runner said no to our own start: only a taken folder could mean that something runs."""
+    try:
+        return await _sealed(place)
+    except RunnerError:
+        return True  # the runner cannot even be put on this host
 
 
 async def _last_word(following: asyncio.Future[Verdict]) -> Verdict:
