@@ -408,3 +408,29 @@ def test_a_feed_that_is_reopened_ends_again() -> None:
     for closed, heard in ((True, ["end"]), (True, []), (False, []), (True, ["end"])):
         session.moved(sub, Head("e", 1, 1, closed))
         assert [message["t"] for message in said(session)] == heard
+
+
+def test_a_head_that_fell_behind_is_announced_when_it_is_reached_again() -> None:
+    session, sub, log = filled(0)
+    assert [message["t"] for message in said(session)] == ["welcome", "subok", "caught_up"]
+    for count, news in ((1, ["ev"]), (12, ["ev"] * 12 + ["caught_up"])):  # the first fits into the window
+        for _ in range(count):
+            log.grow(1)
+        session.moved(sub, Head("e", 1, log.head, False))
+        session.deliver(sub, log.after(sub.sent, log.head, 99))
+        heard = said(session)
+        for _ in range(20):
+            ack(session, sub.sent, 0.1)
+            heard += said(session, 0.1)
+        assert [message["t"] for message in heard] == news
+
+
+def test_a_foreign_epoch_is_reset_at_the_door_and_later() -> None:
+    session, sub, _ = filled(1)
+    said(session)
+    session.moved(sub, Head("another", 1, 100, False))
+    assert [message.get("reason") for message in said(session)] == ["epoch"]
+    asked = session.receive('{"t":"sub","id":9,"feed":"f","epoch":"e","after":1}', 0)
+    assert asked is not None
+    session.opened(asked, Head("another", 1, 100, False), 0)
+    assert [message.get("reason") for message in said(session)] == ["epoch"]
