@@ -67,6 +67,11 @@ def test_pieces_are_joined_where_they_began_even_when_hosts_take_turns(page: Pag
     assert got["texts"]["t1/s0/a1"] == {"lines": ["one two three", "after"], "tail": "open"}
 
 
+def test_an_empty_line_is_a_line_even_as_the_first(page: Page) -> None:
+    got = page.evaluate(FILL, [event(1, ""), event(2, "", "cont"), event(3, "")])
+    assert got["texts"]["t1/s0/a1"] == {"lines": ["", ""], "tail": ""}
+
+
 def test_flags_come_from_the_wire_and_from_any_piece(page: Page) -> None:
     got = page.evaluate(
         FILL,

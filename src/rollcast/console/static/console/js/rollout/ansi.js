@@ -147,6 +147,7 @@ export function parseLine(line) {
 /** What the reader sees of a line, without colours: what search looks at. @param {string} line */
 export function plainText(line) {
   if (!/[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/.test(line)) return line;
+  if (!line.includes("\r")) return line.replace(ESCAPE, "").replace(INVISIBLE, "");
   return parseLine(line)
     .map((stretch) => stretch.text)
     .join("");

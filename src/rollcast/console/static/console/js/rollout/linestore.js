@@ -43,6 +43,7 @@ export class LineStore {
   #chunks = [];
   #used = CHUNK_BYTES;
   #encoder = new TextEncoder();
+  #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   /** @type {string[]} */
   #origins = [];
   /** @type {string[]} lane of each origin */
@@ -133,14 +134,21 @@ export class LineStore {
 
   /** The row's text as it came, pieces joined. @param {number} id */
   text(id) {
+    const first = this.#row.first.at(id);
+    if (first === this.#row.last.at(id)) return this.#decoder.decode(this.#bytesOf(first));
     const decoder = new TextDecoder("utf-8", { ignoreBOM: true });
     let text = "";
-    for (let piece = this.#row.first.at(id); piece !== NONE; piece = this.#piece.next.at(piece)) {
-      const start = this.#piece.start.at(piece) % CHUNK_BYTES;
-      const chunk = this.#chunks[Math.floor(this.#piece.start.at(piece) / CHUNK_BYTES)];
-      text += decoder.decode(chunk.subarray(start, start + this.#piece.size.at(piece)), { stream: true });
+    for (let piece = first; piece !== NONE; piece = this.#piece.next.at(piece)) {
+      text += decoder.decode(this.#bytesOf(piece), { stream: true });
     }
     return text + decoder.decode();
+  }
+
+  /** @param {number} piece */
+  #bytesOf(piece) {
+    const at = this.#piece.start.at(piece);
+    const start = at % CHUNK_BYTES;
+    return this.#chunks[Math.floor(at / CHUNK_BYTES)].subarray(start, start + this.#piece.size.at(piece));
   }
 
   /**
@@ -252,6 +260,14 @@ export class LineStore {
 
   /** @param {number} row @param {string} text */
   #append(row, text) {
+    // Surely fits, as nearly always: straight into the chunk.
+    if (this.#used + text.length * 3 < CHUNK_BYTES) {
+      const chunk = this.#chunks.length - 1;
+      const { written } = this.#encoder.encodeInto(text, this.#chunks[chunk].subarray(this.#used));
+      this.#link(row, chunk * CHUNK_BYTES + this.#used, written);
+      this.#used += written;
+      return;
+    }
     const encoded = this.#encoder.encode(text);
     let from = 0;
     do {
