@@ -21,8 +21,8 @@ START_S = 90.0
 
 
 @contextmanager
-def running_demo(home: Path, speed: str) -> Iterator[str]:
-    """The demo, ended by SIGTERM; yields what it said when it was ready."""
+def running_demo(home: Path, speed: str, end: signal.Signals = signal.SIGTERM) -> Iterator[str]:
+    """The demo, ended by a signal to its group, as Ctrl-C sends it; yields what it said when it was ready."""
     process = subprocess.Popen(
         [
             *(sys.executable, "-m", "rollcast.cli", "demo", "--home", str(home)),
@@ -32,6 +32,7 @@ def running_demo(home: Path, speed: str) -> Iterator[str]:
         stderr=subprocess.STDOUT,
         text=True,
         env=ENVIRONMENT,
+        start_new_session=True,
     )
     assert process.stdout is not None
     with process:
@@ -43,9 +44,9 @@ def running_demo(home: Path, speed: str) -> Iterator[str]:
                 said += line
             yield said
         finally:
-            process.send_signal(signal.SIGTERM)
+            os.killpg(process.pid, end)
             rest = process.stdout.read()
-            assert process.wait(60) == 0, rest
+            assert process.wait(60) == (-end if end == signal.SIGKILL else 0), rest
     assert "Traceback" not in rest
 
 
@@ -71,7 +72,7 @@ def test_a_second_start_finds_the_rollout_where_the_power_was_cut(tmp_path: Path
     def targets() -> list[dict[str, Any]]:
         return list(run("rollout", "show", "1")[0]["targets"])
 
-    with running_demo(home, "0.05") as said:
+    with running_demo(home, "0.05", signal.SIGINT) as said:
         assert re.search(r"http://127\.0\.0\.1:\d+/sign-in/link/\S+", said)
         assert "real shell commands as you" in said
         assert [host["pinned"] for host in run("hosts", "list")[0]] == [1, 1]
@@ -92,6 +93,21 @@ def test_a_second_start_finds_the_rollout_where_the_power_was_cut(tmp_path: Path
         (link,) = run("sign-in")
         assert "/sign-in/link/" in link["link"]
     assert not _named(home)
+
+
+def test_a_killed_demo_leaves_nothing_running_and_two_in_one_folder_are_refused(tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+    with running_demo(home, "50", signal.SIGKILL):
+        second = subprocess.run(
+            [sys.executable, "-m", "rollcast.cli", "demo", "--home", str(home)],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=60,
+        )
+        assert second.returncode == 1
+        assert second.stderr.startswith(f"rollcast: a demo is running in {home} already")
+    eventually(lambda: not _named(home), 60)
 
 
 def _named(folder: Path) -> list[str]:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from rollcast.demo.account import Account, Event, Journal, Sabotage, close_account, sabotage
-from rollcast.demo.browser import Browser
+from rollcast.demo.browser import Browser, Refused
 from rollcast.demo.builds import RECIPE
 from rollcast.demo.receiving import events_of, receive
 from rollcast.demo.stage import Stage, set_up
@@ -44,7 +44,7 @@ def run_once(*, hosts: int, speed: float | None, as_json: bool, how: Sabotage | 
             ) as stage:
                 account = _roll_out(stage, how)
                 peak = stage.console.peak_mb()
-        except (OSError, TimeoutError):
+        except Exception:
             _tell_why(home)
             raise
         if not account.closed and how is None:
@@ -79,8 +79,11 @@ def _roll_out(stage: Stage, how: Sabotage | None) -> Account:
 
 
 async def _receive(browser: Browser, rollout_id: int) -> list[Event]:
-    async with asyncio.timeout(DEADLINE_S):
-        return await receive(browser.url, browser.cookie_header(), f"rollout/{rollout_id}")
+    try:
+        async with asyncio.timeout(DEADLINE_S):
+            return await receive(browser.url, browser.cookie_header(), f"rollout/{rollout_id}")
+    except TimeoutError:
+        raise Refused(f"the rollout did not end within {DEADLINE_S:.0f} s") from None
 
 
 def _account(stage: Stage, page: dict[str, Any], received: list[Event]) -> Account:

@@ -16,7 +16,8 @@ USUAL_PORT: Final = 8420
 
 def run_demo(home: Path, *, hosts: int, speed: float, port: int | None) -> int:
     """Run the demo in `home`; returns the exit code. Raises OSError when it cannot start."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a script's background job has it ignored
+        signal.signal(number, signal.default_int_handler)
     chosen = free_port(USUAL_PORT) if port is None else port
     try:
         with set_up(home, hosts=hosts, speed=speed, port=chosen, ports_from=PORTS_FROM, quiet=False) as stage:
