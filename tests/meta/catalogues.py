@@ -23,6 +23,8 @@ SOURCE: Final = ROOT / "src"
 LOCALE: Final = SOURCE / "rollcast" / "console" / "locale"
 LANGUAGE: Final = "zh_Hans"
 DOMAINS: Final = ("django", "djangojs")
+# Calls within `${…}` count, too.
+OPTIONS: Final = {"parse_template_string": True}
 Spec = tuple[int | tuple[int, str], ...] | None
 KEYWORDS: Final[dict[str, Spec]] = {
     "_": None,
@@ -56,7 +58,9 @@ def marked(domain: str) -> Catalog:
     )
     for path, method, text in _sources(domain):
         name = path.relative_to(ROOT).as_posix()
-        for line, message, _comments, context in extract(method, io.BytesIO(text.encode()), KEYWORDS):
+        for line, message, _comments, context in extract(
+            method, io.BytesIO(text.encode()), KEYWORDS, (), OPTIONS
+        ):
             plural = isinstance(message, tuple) and len(message) > 1
             text_id = message if plural else (message[0] if isinstance(message, tuple) else message)
             found.add(text_id, locations=[(name, line)], context=context)

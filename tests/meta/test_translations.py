@@ -79,3 +79,4 @@ def test_an_untranslated_string_is_found() -> None:
     assert python.get("Succeeded", "state") is not None  # with a context
     assert python.get(("%(n)s step", "%(n)s steps")) is not None  # template, plural
     assert javascript.get("Waiting for the first line.") is not None
+    assert javascript.get("last line %(age)s ago") is not None  # within a template literal
