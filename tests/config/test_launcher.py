@@ -23,7 +23,7 @@ def test_a_taken_port_is_named_with_the_cure() -> None:
     second.close()
 
 
-def test_accepted_sockets_inherit_the_limit_on_unacknowledged_bytes() -> None:
+def test_accepted_sockets_inherit_our_options() -> None:
     console = Console("127.0.0.1", 0)
     port = console.bind()
     assert console._listener is not None
@@ -32,6 +32,7 @@ def test_accepted_sockets_inherit_the_limit_on_unacknowledged_bytes() -> None:
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == 30_000
             assert accepted.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == 1
+            assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) == 1
     console.close()
 
 

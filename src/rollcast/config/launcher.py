@@ -1,10 +1,12 @@
 """Starts the console under uvicorn with the settings a long-lived socket needs.
 
-Three of them are not uvicorn's defaults and each was measured:
+Four of them are not the defaults and each was measured:
 
 * `TCP_USER_TIMEOUT` on the listening socket, inherited by every accepted one: a peer that stopped reading is
   otherwise never reported to the application, because the ping's close waits behind the bytes it cannot send.
 * A send buffer of 256 KiB: the kernel otherwise takes 4 MiB for each stalled reader before `send()` blocks.
+* `TCP_NODELAY`, which asyncio does not set on sockets handed to it: a short message otherwise waits up to 40 ms
+  for the acknowledgement of the one before.
 * No permessage-deflate: twice the CPU and up to seven times the memory of a socket.
 """
 
@@ -42,6 +44,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for name, value in (
         ("TCP_USER_TIMEOUT", TCP_USER_TIMEOUT_MS),
         ("TCP_KEEPIDLE", KEEPALIVE_IDLE_S),
