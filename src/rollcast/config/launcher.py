@@ -5,8 +5,8 @@ Four of them are not the defaults and each was measured:
 * `TCP_USER_TIMEOUT` on the listening socket, inherited by every accepted one: a peer that stopped reading is
   otherwise never reported to the application, because the ping's close waits behind the bytes it cannot send.
 * A send buffer of 256 KiB: the kernel otherwise takes 4 MiB for each stalled reader before `send()` blocks.
-* `TCP_NODELAY`, which asyncio does not set on sockets handed to it: a short message otherwise waits up to 40 ms
-  for the acknowledgement of the one before.
+* `TCP_NODELAY`, which asyncio does not set on sockets handed to it: a short message otherwise waits up to
+  40 ms for the acknowledgement of the one before.
 * No permessage-deflate: twice the CPU and up to seven times the memory of a socket.
 """
 
