@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 from playwright.sync_api import Page
 
@@ -17,7 +18,7 @@ from tests.waiting import eventually
 
 FOLDER = Path(__file__).parents[2] / ".shots"
 WIDTHS = {1440: 900, 390: 844}
-THEMES = ("light", "dark")
+THEMES: tuple[Literal["light"], Literal["dark"]] = ("light", "dark")
 LANGUAGES = {"en": "en-GB", "zh": "zh-CN"}
 ROLLOUT_S = 240.0
 

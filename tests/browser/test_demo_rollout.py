@@ -68,7 +68,7 @@ def cuts_in_mid_message() -> Iterator[Cut]:
     """
     chance = random.Random(20)
     while True:
-        yield Cut(frames=chance.randint(2, 6), bytes=chance.randint(3, 20))
+        yield Cut(frames=chance.randint(2, 6), size=chance.randint(3, 20))
 
 
 def applied(page: Page) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import MutableMapping
 from typing import Any
 
 import pytest
@@ -39,19 +38,19 @@ def test_accepted_sockets_inherit_our_options() -> None:
 async def test_lifespan_is_answered_and_the_rest_goes_through() -> None:
     reached: list[str] = []
 
-    async def application(scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
         reached.append(scope["type"])
 
+    outer: Any = answering_lifespan(application)
     answered: list[str] = []
-    incoming = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
+    asked = iter([{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}])
 
-    async def receive() -> MutableMapping[str, Any]:
-        return next(incoming)
+    async def receive() -> dict[str, str]:
+        return next(asked)
 
-    async def send(message: MutableMapping[str, Any]) -> None:
+    async def send(message: dict[str, str]) -> None:
         answered.append(message["type"])
 
-    outer = answering_lifespan(application)
     await outer({"type": "lifespan"}, receive, send)
     await outer({"type": "http"}, receive, send)
     assert answered == ["lifespan.startup.complete", "lifespan.shutdown.complete"]

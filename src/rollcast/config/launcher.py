@@ -13,16 +13,15 @@ Four of them are not the defaults and each was measured:
 from __future__ import annotations
 
 import socket
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import uvicorn
 from typing_extensions import override
 
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+if TYPE_CHECKING:
+    from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
+
 
 TCP_USER_TIMEOUT_MS = 30_000  # unacknowledged bytes for this long: the peer is gone
 SEND_BUFFER_BYTES = 256 * 1024  # one full ack window of the feed protocol
@@ -64,18 +63,19 @@ def listening_socket(host: str, port: int) -> socket.socket:
     return listener
 
 
-def answering_lifespan(application: Application) -> Application:
+def answering_lifespan(application: ASGI3Application) -> ASGI3Application:
     """`application` behind an answer to `lifespan`, which ProtocolTypeRouter refuses. Nothing may need it."""
 
-    async def outer(scope: Scope, receive: Receive, send: Send) -> None:
+    async def outer(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
         if scope["type"] != "lifespan":
             await application(scope, receive, send)
             return
         while True:
             message = await receive()
-            await send({"type": f"{message['type']}.complete"})
-            if message["type"] == "lifespan.shutdown":
-                return
+            if message["type"] == "lifespan.startup":
+                await send({"type": "lifespan.startup.complete"})
+            elif message["type"] == "lifespan.shutdown":
+                return await send({"type": "lifespan.shutdown.complete"})
 
     return outer
 
