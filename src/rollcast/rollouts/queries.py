@@ -52,16 +52,8 @@ def ms(moment: datetime) -> int:
 # ---- for the conductor -------------------------------------------------------------------------------------
 
 
-def snapshot(rollout_id: int) -> Snapshot:
-    """What `engine.decide` looks at; LookupError for an unknown id."""
-    row = Rollout.objects.filter(pk=rollout_id).first()
-    if row is None:
-        raise LookupError(f"there is no rollout {rollout_id}")
-    return snapshot_of(row)
-
-
 def snapshot_of(row: Rollout) -> Snapshot:
-    """The same for a row that was read already."""
+    """What `engine.decide` looks at, of a rollout's row that was just read."""
     targets = list(Target.objects.filter(rollout=row).order_by("pk"))
     latest = _latest_runs(StepRun.objects.filter(target__rollout=row).order_by("attempt"), targets)
     return Snapshot(

@@ -1,11 +1,10 @@
-"""Station 5: snapshot → decide → carry out, until there is nothing to decide."""
+"""Station 5: decide and carry out, until there is nothing to decide."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from rollcast.engine.decide import decide
-from rollcast.rollouts import actions, queries
+from rollcast.rollouts import actions
 from rollcast.rollouts.leases import Held
 
 # Rounds in one look. A decision leads to another one (pending → running → its targets go) a few times at
@@ -16,9 +15,6 @@ MAX_ROUNDS: Final = 5
 def conduct(held: Held, now: float) -> bool:
     """Decide on a rollout that this worker holds, on the database thread; whether anything was changed."""
     for round_no in range(MAX_ROUNDS):
-        commands = decide(queries.snapshot(held.id), now)
-        if not commands:
+        if not actions.conduct(held.id, held.fence, now):
             return round_no > 0
-        if not actions.carry_out(held.id, held.fence, commands):
-            return False
     return True

@@ -6,6 +6,7 @@ Pages, API, CLI and workers call these and nothing else; leases (who may act) ar
 
 from __future__ import annotations
 
+from rollcast.rollouts.actions.conducting import conduct
 from rollcast.rollouts.actions.people import (
     NotPossible,
     RolloutNotFound,
@@ -29,7 +30,6 @@ from rollcast.rollouts.actions.work import (
     StepChange,
     TargetChange,
     begin_step,
-    carry_out,
     record,
 )
 
@@ -47,7 +47,7 @@ __all__ = [
     "UploadedFile",
     "begin_step",
     "cancel_rollout",
-    "carry_out",
+    "conduct",
     "pause_rollout",
     "preview_rollout",
     "record",

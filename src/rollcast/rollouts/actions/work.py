@@ -1,4 +1,4 @@
-"""What a worker writes: station 5 carries decisions out, station 8 stores output and changes of state.
+"""What the worker of a target writes: the beginning of a step, and station 8, output and changes of state.
 
 Every change of state names the fence under which its worker holds the row; a worker that lost it changes
 nothing and is told so. Output needs no fence: a journal's bytes at an offset are the same for everyone, so a
@@ -17,8 +17,7 @@ from django.db import connection
 import livefeed
 from rollcast import dispatch
 from rollcast.engine import events
-from rollcast.engine.decide import Command, MoveRollout, MoveTarget
-from rollcast.engine.states import ROLLOUT_ENDS, TARGET_ENDS, StepState, TargetState, Wanted
+from rollcast.engine.states import StepState, TargetState, Wanted
 from rollcast.rollouts.actions.ledger import Ledger, one_transaction
 from rollcast.rollouts.models import Rollout, StepRun, Target
 from rollcast.rollouts.queries import lane_key, origin_key
@@ -83,34 +82,6 @@ class ProgressEntry:
 Entry = OutputEntry | StepChange | TargetChange | ProgressEntry
 
 
-def carry_out(rollout_id: int, fence: int, commands: Iterable[Command]) -> bool:
-    """Carry out what `decide` said, all of it or nothing; False if the rollout is held by another worker.
-
-    A command that meets a target in another state than it names is left out, and so is the rollout's end when
-    one of its targets has not ended (any more): the next look decides anew.
-    """
-    with one_transaction() as ledger:
-        row = Rollout.objects.select_for_update().filter(pk=rollout_id, fence=fence).first()
-        if row is None:
-            return False
-        listed = list(commands)
-        moves = {move.target_id: move for move in listed if isinstance(move, MoveTarget)}
-        for target in Target.objects.select_for_update().filter(rollout=row, pk__in=moves).order_by("pk"):
-            move = moves[target.pk]
-            if target.state == move.old.value:
-                ledger.move_target(target, move.new, reason=move.reason)
-        for command in listed:
-            if isinstance(command, MoveRollout) and not (command.state in ROLLOUT_ENDS and _under_way(row)):
-                ledger.move_rollout(row, command.state, reason=command.reason)
-        return True
-
-
-def _under_way(row: Rollout) -> bool:
-    return (
-        Target.objects.filter(rollout=row).exclude(state__in=[state.value for state in TARGET_ENDS]).exists()
-    )
-
-
 def begin_step(target_id: int, fence: int, step_index: int, attempt: int) -> bool:
     """Write that this attempt is about to be started, before anything is sent to the host.
 
@@ -118,13 +89,13 @@ def begin_step(target_id: int, fence: int, step_index: int, attempt: int) -> boo
     already, or if the rollout is no longer wanted to run.
     """
     with one_transaction() as ledger:
-        target = (
-            Target.objects.select_for_update(of=("self",))
-            .select_related("rollout")
-            .filter(pk=target_id, fence=fence, state=TargetState.RUNNING.value)
-            .first()
-        )
-        if target is None or target.rollout.wanted != Wanted.RUN.value:
+        # The rollout's row first: while a person pauses it, no step begins.
+        rollout = Rollout.objects.select_for_update(of=("self",)).filter(targets=target_id).first()
+        if rollout is None or rollout.wanted != Wanted.RUN.value:
+            return False
+        mine = Target.objects.select_for_update().filter(pk=target_id, fence=fence)
+        target = mine.filter(state=TargetState.RUNNING.value).first()
+        if target is None:
             return False
         if StepRun.objects.filter(target=target, step_index=step_index, attempt=attempt).exists():
             return False
