@@ -75,7 +75,8 @@ def answering_lifespan(application: ASGI3Application) -> ASGI3Application:
             if message["type"] == "lifespan.startup":
                 await send({"type": "lifespan.startup.complete"})
             elif message["type"] == "lifespan.shutdown":
-                return await send({"type": "lifespan.shutdown.complete"})
+                await send({"type": "lifespan.shutdown.complete"})
+                return
 
     return outer
 
