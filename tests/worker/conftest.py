@@ -258,3 +258,12 @@ def bench(
     made.power_off()
     left = [thread.name for thread in threading.enumerate() if "database" in thread.name]
     assert not left, f"threads left behind: {left}"
+
+
+@pytest.fixture(params=["with hints", "muted"])
+def hints(request: pytest.FixtureRequest, bench: Bench, settings: Any) -> str:
+    """Everything once with hints and once without any: the slow poll alone must be enough."""
+    if request.param == "muted":
+        settings.ROLLCAST = {**settings.ROLLCAST, "DISPATCHER": "rollcast.dispatchers.muted.MutedDispatcher"}
+        settings.LIVEFEED = {**settings.LIVEFEED, "DOORBELL": "livefeed.doorbells.muted.MutedDoorbell"}
+    return str(request.param)

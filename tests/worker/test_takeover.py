@@ -13,6 +13,8 @@ from rollcast.rollouts.models import Worker
 from tests.waiting import eventually
 from tests.worker.conftest import Bench, is_alive, joined_lines, journal_of
 
+either_way = pytest.mark.usefixtures("hints")
+
 COUNTS_SLOWLY = (
     "- name: count\n  run: |\n"
     "    echo begun >> $HOME/begun\n"
@@ -20,15 +22,6 @@ COUNTS_SLOWLY = (
     '    while [ $i -lt 60 ]; do echo "第 $i 行"; i=$((i+1)); sleep 0.02; done\n'
     "    until [ -e $HOME/gate ]; do sleep 0.05; echo waits; done\n"
 )
-
-
-@pytest.fixture(params=["with hints", "muted"])
-def hints(request: pytest.FixtureRequest, settings: Any) -> str:
-    """Everything once with hints and once without any: the slow poll alone must be enough."""
-    if request.param == "muted":
-        settings.ROLLCAST = {**settings.ROLLCAST, "DISPATCHER": "rollcast.dispatchers.muted.MutedDispatcher"}
-        settings.LIVEFEED = {**settings.LIVEFEED, "DOORBELL": "livefeed.doorbells.muted.MutedDoorbell"}
-    return str(request.param)
 
 
 def some_lines(bench: Bench, rollout: int) -> bool:
@@ -47,7 +40,8 @@ def account_closes(bench: Bench, rollout: int) -> None:
         assert stored == journal.decode("utf-8", "backslashreplace")
 
 
-def test_a_killed_workers_steps_go_on_and_another_worker_reads_on(bench: Bench, hints: str) -> None:
+@either_way
+def test_a_killed_workers_steps_go_on_and_another_worker_reads_on(bench: Bench) -> None:
     bench.hosts("a", "b")
     bench.recipe(COUNTS_SLOWLY)
     first = bench.worker_process()
@@ -64,6 +58,7 @@ def test_a_killed_workers_steps_go_on_and_another_worker_reads_on(bench: Bench, 
     account_closes(bench, rollout)
 
 
+@either_way
 def test_a_worker_that_is_told_to_end_hands_its_leases_over(bench: Bench, settings: Any) -> None:
     settings.ROLLCAST = {**settings.ROLLCAST, "LEASE_TRUST_S": 600.0}
     bench.hosts("a")
@@ -80,6 +75,7 @@ def test_a_worker_that_is_told_to_end_hands_its_leases_over(bench: Bench, settin
     account_closes(bench, rollout)
 
 
+@either_way
 def test_a_wait_goes_on_counting_through_a_takeover(bench: Bench) -> None:
     bench.hosts("a")
     bench.recipe("- name: soak\n  wait: 2s\n")
@@ -109,7 +105,8 @@ def test_an_attempt_whose_start_was_never_sent_is_sealed_and_tried_again(bench: 
     assert joined_lines(rollout, target, 0, 2) == "said\n"
 
 
-def test_two_workers_share_the_work_and_no_step_runs_twice(bench: Bench, hints: str) -> None:
+@either_way
+def test_two_workers_share_the_work_and_no_step_runs_twice(bench: Bench) -> None:
     bench.hosts("a", "b", "c", "d")
     bench.recipe("- name: say\n  run: echo one >> $HOME/ran\n- name: again\n  run: echo two >> $HOME/ran\n")
     bench.worker()
@@ -120,7 +117,8 @@ def test_two_workers_share_the_work_and_no_step_runs_twice(bench: Bench, hints: 
     account_closes(bench, rollout)
 
 
-def test_a_cancel_ends_the_process_group_and_keeps_the_evidence(bench: Bench, hints: str) -> None:
+@either_way
+def test_a_cancel_ends_the_process_group_and_keeps_the_evidence(bench: Bench) -> None:
     bench.hosts("a", "b")
     bench.recipe(
         "- name: hangs\n  run: |\n    trap '' TERM\n    sleep 300 &\n    echo here\n"
@@ -141,6 +139,7 @@ def test_a_cancel_ends_the_process_group_and_keeps_the_evidence(bench: Bench, hi
     assert joined_lines(rollout, page["targets"][0]["id"], 0, 1) == "here\n"
 
 
+@either_way
 def test_a_cancel_is_carried_out_by_whoever_takes_over(bench: Bench) -> None:
     bench.hosts("a")
     bench.recipe("- name: hangs\n  run: sleep 300\n")
@@ -158,6 +157,7 @@ def test_a_cancel_is_carried_out_by_whoever_takes_over(bench: Bench) -> None:
     assert not any(is_alive(pid) for pid in pids)
 
 
+@either_way
 def test_a_cancel_before_anything_ran_needs_no_host(bench: Bench) -> None:
     bench.hosts_elsewhere("far", port=1)
     bench.recipe("- name: say\n  run: echo said\n")

@@ -11,7 +11,10 @@ import livefeed
 from rollcast.rollouts import actions, queries
 from tests.worker.conftest import Bench, joined_lines, journal_of
 
+either_way = pytest.mark.usefixtures("hints")
 
+
+@either_way
 def test_every_line_of_three_hosts_is_stored_once_and_in_order(bench: Bench) -> None:
     bench.hosts("bj-01", "eu-01", "us-01")
     bench.recipe(
@@ -33,6 +36,7 @@ def test_every_line_of_three_hosts_is_stored_once_and_in_order(bench: Bench) -> 
         assert run["journal_sha256"] == hashlib.sha256(journal).hexdigest()
 
 
+@either_way
 def test_waves_come_one_after_the_other_and_parallel_is_kept(bench: Bench) -> None:
     bench.hosts("a", "b", "c")
     bench.recipe("- name: work\n  run: echo work\n")
@@ -65,6 +69,7 @@ def test_parameters_reach_steps_as_environment_and_never_as_script_text(bench: B
     assert joined_lines(rollout, page["targets"][0]["id"], 0, 1) == "v=1'; echo broken; '$(id)\n"
 
 
+@either_way
 def test_failures_within_the_budget_leave_the_rollout_succeeded(bench: Bench) -> None:
     bench.hosts("a", "b", "c")
     bench.recipe("- name: fails\n  run: |\n    mkdir $HOME/first 2>/dev/null && exit 3\n    exit 0\n")
@@ -78,6 +83,7 @@ def test_failures_within_the_budget_leave_the_rollout_succeeded(bench: Bench) ->
     assert failed["steps"][0]["exit_code"] == 3
 
 
+@either_way
 def test_an_exceeded_budget_skips_what_has_not_begun(bench: Bench) -> None:
     bench.hosts("a", "b", "c")
     bench.recipe("- name: fails\n  run: exit 7\n")
@@ -88,6 +94,7 @@ def test_an_exceeded_budget_skips_what_has_not_begun(bench: Bench) -> None:
     assert bench.states(rollout) == {"a": "failed", "b": "skipped", "c": "skipped"}
 
 
+@either_way
 def test_a_retry_goes_on_from_the_failed_step_in_the_same_rollout(bench: Bench) -> None:
     bench.hosts("a")
     bench.recipe(
@@ -111,6 +118,7 @@ def test_a_retry_goes_on_from_the_failed_step_in_the_same_rollout(bench: Bench) 
     assert bench.page(rollout)["feed"]["closed"]
 
 
+@either_way
 def test_a_pause_lets_the_step_end_and_starts_no_other(bench: Bench) -> None:
     bench.hosts("a")
     bench.recipe(f"- name: first\n  run: {bench.wait_for('gate')}\n- name: second\n  run: echo second\n")
@@ -127,6 +135,7 @@ def test_a_pause_lets_the_step_end_and_starts_no_other(bench: Bench) -> None:
     assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
 
 
+@either_way
 def test_a_file_is_uploaded_with_its_checksum(bench: Bench) -> None:
     bench.hosts("a")
     (bench.files / "game.bin").write_bytes(b"\0\1\2" * 70_000)
@@ -153,6 +162,7 @@ def test_a_file_that_changed_since_the_start_is_not_put_on_a_host(bench: Bench) 
     assert not (bench.home / "game.bin").exists()
 
 
+@either_way
 def test_a_wait_lets_its_time_pass(bench: Bench) -> None:
     bench.hosts("a")
     bench.recipe("- name: soak\n  wait: 0.3s\n- name: then\n  run: echo then\n")
@@ -222,6 +232,7 @@ def test_a_host_that_was_removed_from_the_fleet_fails_and_says_so(bench: Bench) 
     assert bench.until_ended(rollout)["targets"][0]["reason"] == "host_removed"
 
 
+@either_way
 def test_an_interrupted_step_waits_for_a_person_when_its_recipe_says_ask(bench: Bench) -> None:
     bench.hosts("a")
     bench.recipe(f"- name: long\n  run: {bench.wait_for('gate')}\n")
@@ -251,3 +262,25 @@ def test_an_interrupted_step_does_what_its_recipe_says(bench: Bench, rerun: str,
     bench.until_made("first")
     bench.power_off(rollout)
     assert bench.until_ended(rollout)["targets"][0]["state"] == end
+
+
+def test_hints_alone_carry_a_rollout_through_every_verb(bench: Bench, settings: Any) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "SWEEP_S": 600.0}
+    bench.hosts("a", "b")
+    bench.recipe(
+        f"- name: first\n  run: {bench.wait_for('gate')}\n"
+        "- name: second\n  run: mkdir $HOME/tried 2>/dev/null && exit 1; exit 0\n"
+        f"- name: third\n  run: {bench.wait_for('never')}\n"
+    )
+    bench.worker()
+    rollout = bench.start(waves="1, rest")
+    bench.until(rollout, lambda page: page["targets"][0]["steps"])
+    actions.pause_rollout(rollout, "user:olga")
+    bench.open("gate")
+    bench.until(rollout, lambda page: page["rollout"]["state"] == "paused")
+    actions.resume_rollout(rollout, "user:olga")
+    assert bench.until_ended(rollout)["rollout"]["reason"] == "budget_exceeded"
+    actions.retry_rollout(rollout, "user:olga")
+    bench.until(rollout, lambda page: page["targets"][0]["step_index"] == 2)
+    actions.cancel_rollout(rollout, "user:olga")
+    assert bench.until_ended(rollout)["rollout"]["state"] == "cancelled"
