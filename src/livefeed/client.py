@@ -127,6 +127,12 @@ class FeedClient:
                 if error.response.status_code < 500:
                     raise FeedRefused(error.response.status_code) from error
                 cause = error
+            except ConnectionClosed as closed:
+                # Met by a send or by a receive, whichever came first: the code counts in both.
+                code = closed.rcvd.code if closed.rcvd else 1006
+                if 4500 <= code <= 4999:
+                    raise FeedRefused(code) from closed
+                cause = closed
             except (_ComeBack, OSError, TimeoutError, WebSocketException, http.client.HTTPException) as error:
                 cause = error
             barren = 0 if self.seq > seq else barren + 1
@@ -317,7 +323,7 @@ class _Conversation:
         await self._socket.send(json.dumps(message))
 
     async def _receive(self) -> str:
-        """The next message; acknowledges meanwhile. Raises _ComeBack or FeedRefused when there is none."""
+        """The next message; acknowledges meanwhile. Raises _ComeBack or ConnectionClosed if there is none."""
         while True:
             dead_at = self._heard_at + self._dead_s
             until = dead_at if self._ack_at is None else min(self._ack_at, dead_at)
@@ -328,11 +334,6 @@ class _Conversation:
                 if self._ack_at is None or self._loop.time() >= dead_at:
                     raise _ComeBack(f"nothing heard for {self._dead_s} s") from None
                 await self._acknowledge()
-            except ConnectionClosed as closed:
-                code = closed.rcvd.code if closed.rcvd else 1006
-                if 4500 <= code <= 4999:
-                    raise FeedRefused(code) from closed
-                raise _ComeBack(f"closed with {code}") from closed
             else:
                 self._heard_at = self._loop.time()
                 return text

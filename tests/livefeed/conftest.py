@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import pytest
 from django.conf import settings
@@ -12,9 +11,9 @@ from django.db import connection
 from django.test import Client
 from pytest_django import DjangoDbBlocker, Settings
 
-from livefeed.client import FeedClient
 from tests.chaos import ChaosProxy
-from tests.livefeed.serving import LIVEFEED, ORIGIN, Server
+from tests.livefeed.followers import Visitor
+from tests.livefeed.serving import LIVEFEED, Server
 
 DOORBELLS = {
     "sqlite": "livefeed.doorbells.sqlite.SqliteDoorbell",
@@ -66,32 +65,10 @@ def proxy(server: Server) -> Iterator[ChaosProxy]:
         yield started
 
 
-@dataclass
-class Visitor:
-    """Makes clients that are signed in as Olga."""
-
-    cookie: str
-
-    def client(
-        self, feed: str, port: int, *, epoch: str | None = None, after: int = 0, attempts: int = 20
-    ) -> FeedClient:
-        """A reference client of the server at this port, in a hurry."""
-        return FeedClient(
-            f"ws://127.0.0.1:{port}/livefeed/",
-            f"http://127.0.0.1:{port}/livefeed/history",
-            {"Cookie": self.cookie, "Origin": ORIGIN},
-            feed,
-            epoch=epoch,
-            after=after,
-            attempts=attempts,
-            patience=0.0002,
-        )
-
-
-@pytest.fixture
-def visitor(cookie: str) -> Visitor:
-    """Olga with her browser."""
-    return Visitor(cookie)
+@pytest.fixture(params=["reference", "raw"])
+def visitor(request: pytest.FixtureRequest, cookie: str) -> Visitor:
+    """Olga with her browser: once the reference client, once the one written from the protocol's page."""
+    return Visitor(cookie, request.param)
 
 
 @pytest.fixture

@@ -1,24 +1,24 @@
-"""Promises over a real server, a proxy that cuts, and the reference client: every line once, in order."""
+"""Promises over a real server, a proxy that cuts, and two independent clients: every line once, in order."""
 
 from __future__ import annotations
 
-import asyncio
 import random
 import signal
 import struct
-from collections.abc import Callable
 from functools import partial
 from itertools import repeat
 from typing import Literal
 
 import pytest
-from django.db import connection, transaction
+from django.db import transaction
 
 import livefeed
-from livefeed.client import FeedClient, FeedRefused, FeedReset
+from livefeed.client import FeedRefused, FeedReset
 from tests.chaos import ChaosProxy, Cut
-from tests.livefeed.conftest import Visitor, new_server
+from tests.livefeed.conftest import new_server
+from tests.livefeed.followers import Visitor, follow_all
 from tests.livefeed.oracle import Applied, lines, write
+from tests.livefeed.raw_client import RawClient, Refused, Reset, Wire
 from tests.livefeed.serving import ORIGIN, Server
 from tests.waiting import eventually
 
@@ -26,42 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # The first messages of a connection: welcome and subok.
 PREAMBLE = 2
-# Seconds on an idle machine, minutes on one that does ten other things.
-DEADLINE_S = 180
-
-
-async def follow(client: FeedClient, applied: Applied | None = None) -> Applied:
-    """Everything until the feed ends."""
-    applied = applied or Applied()
-    async for group in client:
-        applied.add(group.first, group.items)
-    return applied
-
-
-def follow_all(*clients: FeedClient, meanwhile: Callable[[], None] | None = None) -> list[Applied]:
-    """Every client to the end of its feed, while a thread does something else."""
-
-    async def run() -> list[Applied]:
-        async with asyncio.timeout(DEADLINE_S):
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(follow(client)) for client in clients]
-                if meanwhile is not None:
-                    await asyncio.to_thread(meanwhile)
-            return [task.result() for task in tasks]
-
-    return asyncio.run(run())
-
-
-def in_a_thread(call: Callable[[], None]) -> Callable[[], None]:
-    """The call, with its database connection closed at the end."""
-
-    def run() -> None:
-        try:
-            call()
-        finally:
-            connection.close()
-
-    return run
 
 
 def close_frame(code: int) -> bytes:
@@ -131,7 +95,7 @@ def test_a_server_that_goes_and_comes_back_costs_nothing(
             livefeed.close(feed)
 
         try:
-            [applied] = follow_all(client, meanwhile=in_a_thread(restart))
+            [applied] = follow_all(client, meanwhile=restart)
         finally:
             mortal.stop()
     applied.assert_is_log(feed)
@@ -162,7 +126,7 @@ def test_200_random_cuts_while_5000_lines_are_written(proxy: ChaosProxy, visitor
             eventually(partial(next_is_due, proxy.cuts, written))
         livefeed.close(feed)
 
-    [applied] = follow_all(client, meanwhile=in_a_thread(produce))
+    [applied] = follow_all(client, meanwhile=produce)
     applied.assert_is_log(feed)
     assert proxy.cuts == 200
 
@@ -192,8 +156,35 @@ def test_two_sockets_of_one_tab_apply_every_line_once_each(
         write(feed, 400)
         livefeed.close(feed)
 
-    for applied in follow_all(*clients, meanwhile=in_a_thread(produce)):
+    for applied in follow_all(*clients, meanwhile=produce):
         applied.assert_is_log(feed)
+
+
+def test_one_cursor_that_two_sockets_feed_applies_every_line_once(
+    server: Server, cookie: str, feed: str
+) -> None:
+    """A tab opens a second socket before it knows that the first one lives: both bring everything."""
+    write(feed, 100)
+    headers = {"Cookie": cookie, "Origin": ORIGIN}
+    tab = RawClient(server.port, headers, feed)
+    with Wire(server.port, headers) as old, Wire(server.port, headers) as new:
+        heard = {old: 0, new: 0}
+        for wire in (old, new):
+            wire.say(t="hello")
+            tab.subscribe(wire, 0)
+        write(feed, 400)
+        while min(heard.values()) < 500:
+            for wire in (old, new):
+                message = wire.hear()
+                if message["t"] != "ev":
+                    continue
+                heard[wire] = message["to"]
+                if message["prev"] == tab.seq:
+                    tab.apply(message)
+                else:
+                    assert message["to"] <= tab.seq
+                wire.say(t="ack", id=1, seq=message["to"])
+    tab.applied.assert_is_log(feed)
 
 
 def test_a_feed_that_ends_while_the_client_is_away_is_told_to_its_end(
@@ -210,7 +201,7 @@ def test_a_feed_that_ends_while_the_client_is_away_is_told_to_its_end(
             livefeed.close(feed)
             proxy.cut_all()
 
-    [applied] = follow_all(client, meanwhile=in_a_thread(end))
+    [applied] = follow_all(client, meanwhile=end)
     applied.assert_is_log(feed)
     assert client.ended
     epoch, head = livefeed.head(feed).epoch, livefeed.head(feed).head
@@ -236,7 +227,7 @@ def test_a_client_may_go_to_another_process_at_each_reconnect(
             livefeed.close(feed)
 
         try:
-            [applied] = follow_all(client, meanwhile=in_a_thread(produce))
+            [applied] = follow_all(client, meanwhile=produce)
         finally:
             other.stop()
     applied.assert_is_log(feed)
@@ -255,8 +246,8 @@ def test_a_client_far_behind_reads_history_first(server: Server, visitor: Visito
 
 def test_a_cursor_of_another_epoch_is_told_so(server: Server, visitor: Visitor, feed: str) -> None:
     write(feed, 10)
-    with pytest.raises(FeedReset) as caught:
-        follow_all_quietly(visitor.client(feed, server.port, epoch="of.another", after=3))
+    with pytest.raises((FeedReset, Reset)) as caught:
+        follow_all(visitor.client(feed, server.port, epoch="of.another", after=3))
     assert caught.value.reason == "epoch"
     assert caught.value.head == 10
 
@@ -277,16 +268,6 @@ def test_a_stranger_is_refused(
     write(feed, 1)
     client = visitor.client(feed, server.port)
     client.headers = headers
-    with pytest.raises(FeedRefused) as caught:
-        follow_all_quietly(client)
+    with pytest.raises((FeedRefused, Refused)) as caught:
+        follow_all(client)
     assert caught.value.code == code
-
-
-def follow_all_quietly(client: FeedClient) -> None:
-    """Follow one client; what it raises comes out as it is, not in a group."""
-    asyncio.run(_bounded(client))
-
-
-async def _bounded(client: FeedClient) -> None:
-    async with asyncio.timeout(DEADLINE_S):
-        await follow(client)
