@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
+import zlib
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -13,6 +16,7 @@ from pytest_django import Settings
 
 import livefeed
 from livefeed import reader
+from livefeed.doorbell import doorbell
 from livefeed.frames import EVENT_BYTES
 from livefeed.models import Feed, Frame, Instance
 from tests.livefeed.oracle import lines, write
@@ -156,33 +160,84 @@ async def test_an_ack_that_was_lost_does_not_repeat_anything(olga: User) -> None
     await assert_is_log(applied, "f")
 
 
-@pytest.mark.parametrize("moment", ["before the look", "after the look"])
-async def test_an_append_at_the_worst_moment_of_a_subscription_is_not_missed(
-    olga: User, monkeypatch: pytest.MonkeyPatch, moment: str
+class Barrier:
+    """Stops a thread at a call until the test lets it go on."""
+
+    def __init__(self) -> None:
+        self.reached, self._go_on = threading.Event(), threading.Event()
+
+    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, held up at its first use before it begins."""
+        return lambda *args: (self._hold(), call(*args))[1]
+
+    def after(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, held up at its first use once it has its answer."""
+        return lambda *args: (call(*args), self._hold())[0]
+
+    def lift(self) -> None:
+        self._go_on.set()
+
+    def _hold(self) -> None:
+        self.reached.set()
+        assert self._go_on.wait(10)
+
+
+async def test_a_subscription_between_the_commit_and_the_ring_misses_nothing(
+    olga: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The waiter is registered, the head is being read, and right then somebody appends and rings."""
     await off_loop(write, "f", 10)
-    reached, go_on = threading.Event(), threading.Event()
-    look = reader._look_at
-
-    def slow_look(*args: Any) -> Any:
-        if moment == "after the look":
-            answer = look(*args)
-            reached.set()
-            assert go_on.wait(10)
-            return answer
-        reached.set()
-        assert go_on.wait(10)
-        return look(*args)
-
-    monkeypatch.setattr(reader, "_look_at", slow_look)
+    barrier = Barrier()
+    monkeypatch.setattr(doorbell(), "ring", barrier.before(doorbell().ring))
+    appending = asyncio.create_task(off_loop(write, "f", 10))
+    await aeventually(barrier.reached.is_set)
     async with Peer(olga) as peer:
         await peer.sub("f")
-        await aeventually(reached.is_set)
+        heard = await peer.hear_until("caught_up")
+        assert heard[-1]["seq"] == 20
+        barrier.lift()
+        await appending
+        await off_loop(livefeed.close, "f")
+        heard += await peer.hear_until("end")
+    await assert_is_log(events(heard), "f")
+
+
+async def test_a_subscription_between_the_ring_and_the_read_misses_nothing(
+    olga: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await off_loop(write, "f", 10)
+    barrier, look = Barrier(), reader._look_at
+    async with Peer(olga) as early, Peer(olga) as late:
+        await early.sub("f")
+        heard_early = await early.hear_until("caught_up")
+        monkeypatch.setattr(reader, "_look_at", barrier.before(look))
+        await off_loop(write, "f", 10)  # rings; with the bell muted the safety poll comes to look
+        await aeventually(barrier.reached.is_set)
+        await late.sub("f", 10, heard_early[0]["epoch"])
+        await late.say(t="ping", n=1)
+        monkeypatch.setattr(reader, "_look_at", look)
+        barrier.lift()
+        await off_loop(livefeed.close, "f")
+        heard_late = await late.hear_until("end")
+        heard_early += await early.hear_until("end")
+    await assert_is_log(events(heard_late), "f", 10)
+    await assert_is_log(events(heard_early), "f")
+
+
+@pytest.mark.parametrize("side", ["before", "after"])
+async def test_an_append_while_a_subscription_reads_the_head_is_not_missed(
+    olga: User, monkeypatch: pytest.MonkeyPatch, side: str
+) -> None:
+    """The waiter is registered, the head is about to be read or just was: then somebody appends and rings."""
+    await off_loop(write, "f", 10)
+    barrier, look = Barrier(), reader._look_at
+    monkeypatch.setattr(reader, "_look_at", getattr(barrier, side)(look))
+    async with Peer(olga) as peer:
+        await peer.sub("f")
+        await aeventually(barrier.reached.is_set)
         await off_loop(write, "f", 10)
         await off_loop(livefeed.close, "f")
         monkeypatch.setattr(reader, "_look_at", look)
-        go_on.set()
+        barrier.lift()
         heard = await peer.hear_until("end")
         assert heard[-1]["seq"] == 20
     await assert_is_log(events(heard), "f")
@@ -247,13 +302,18 @@ async def test_a_clock_that_jumps_changes_no_order(olga: User, monkeypatch: pyte
     await assert_is_log(events(heard), "f")
 
 
-async def test_poison_in_one_feed_does_not_stop_the_others(olga: User) -> None:
+@pytest.mark.parametrize(
+    "body", [b"no zlib", zlib.compress(b'[["t","line",null,1,1,["\xff"]]]')], ids=["no zlib", "no utf-8"]
+)
+async def test_poison_in_one_feed_does_not_stop_the_others(olga: User, body: bytes) -> None:
+    odd = ["\0", "\ud800", "\udcff\udcfe", "x" * 100_000]
+
     def poison() -> None:
-        livefeed.append("odd", [livefeed.Chunk("t", "line", ["\0", "\ud800", "\udcff\udcfe", "x" * 100_000])])
+        livefeed.append("odd", [livefeed.Chunk("t", "line", odd)])
         with pytest.raises(ValueError, match="bytes"):
             livefeed.append("odd", [livefeed.Chunk("t", "line", ["x" * 10_000_000])])
         write("damaged", 10)
-        Frame.objects.filter(feed__key="damaged").update(body=b"no zlib")
+        Frame.objects.filter(feed__key="damaged").update(body=body)
         write("fine", 10)
 
     await off_loop(poison)
@@ -266,6 +326,7 @@ async def test_poison_in_one_feed_does_not_stop_the_others(olga: User) -> None:
         assert await victim.close_code() == 4008
         await off_loop(write, "fine", 10)
         fine += await peer.hear_until("ev")
+    assert [data for _, data in events(heard).events] == odd
     await assert_is_log(events(heard), "odd")
     await assert_is_log(events([message for message in fine if message["id"] == 2]), "fine")
 

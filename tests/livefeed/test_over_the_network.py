@@ -62,6 +62,22 @@ def test_a_cut_at_every_byte_of_a_message_costs_nothing(
     assert client.connections == size + 1
 
 
+def test_a_line_in_pieces_that_is_cut_within_a_piece_costs_nothing(
+    proxy: ChaosProxy, visitor: Visitor, feed: str
+) -> None:
+    pieces = [letter * 16_000 for letter in "abc"]
+    livefeed.append(feed, [livefeed.Chunk("t", "cont", pieces, origin="o")])
+    livefeed.append(feed, [livefeed.Chunk("t", "line", ["end"], origin="o")])
+    livefeed.close(feed)
+    # Two pieces make the first message, the third is the second one.
+    cuts = [(PREAMBLE, 5_000), (PREAMBLE, 20_000), (PREAMBLE + 1, 9_000), (PREAMBLE, 9_000)]
+    proxy.plan(Cut(frames=frames, size=size) for frames, size in cuts)
+    [applied] = follow_all(visitor.client(feed, proxy.port))
+    applied.assert_is_log(feed)
+    assert "".join(text for _, text in applied.events) == "".join([*pieces, "end"])
+    assert proxy.cuts == 4
+
+
 @pytest.mark.parametrize(
     "last_words", [b"", close_frame(1001), close_frame(1012)], ids=["fin", "1001", "1012"]
 )
