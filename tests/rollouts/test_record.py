@@ -114,6 +114,15 @@ def test_a_change_of_state_is_dated_and_a_change_of_its_reason_is_not(
     assert desk.page(rollout)["targets"][0]["since_ms"] == queries.ms(later)
 
 
+def test_what_a_host_said_of_a_failure_is_kept_up_to_a_bound(desk: Desk, target: int) -> None:
+    rollout = queries.rollout_list()["rollouts"][0]["id"]
+    assert desk.end_step(target, 0, StepState.FAILED, reason="runner", detail="no\nroom " + "x" * 5000)
+    kept = desk.page(rollout)["targets"][0]["steps"][0]["detail"]
+    assert kept.startswith("no room x")
+    assert kept.endswith("…")
+    assert len(kept) == 300
+
+
 def test_pieces_of_a_line_keep_their_kind(desk: Desk, target: int, feed_of: Any) -> None:
     rollout = queries.rollout_list()["rollouts"][0]["id"]
     pieces = [Piece("cont", "pass", 4), Piece("line", "word: ", 11), Piece("line", "in", 14)]

@@ -128,3 +128,5 @@ def test_a_host_on_which_nothing_can_be_started_fails_and_is_not_lost(bench: Ben
     bench.worker()
     target = bench.until_ended(rollout)["targets"][0]
     assert (target["state"], target["reason"]) == ("failed", "runner")
+    assert ".rollcast" in target["detail"]
+    assert target["steps"][0]["detail"] == target["detail"]

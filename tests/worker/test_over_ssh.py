@@ -236,6 +236,10 @@ def test_a_key_file_that_is_not_there_fails_and_says_so(debian: SshBench) -> Non
     rollout = bench.start()
     bench.worker()
     assert fails_with(bench, rollout) == "auth_failed"
+    assert "/nowhere/key" in bench.page(rollout)["targets"][0]["detail"]
+    debian.import_host()
+    succeeds_on_retry(bench, rollout)
+    assert bench.page(rollout)["targets"][0]["detail"] == ""
 
 
 def test_a_cut_in_mid_line_loses_the_host_for_a_while_and_not_a_byte(

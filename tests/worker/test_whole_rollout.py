@@ -159,6 +159,7 @@ def test_a_file_that_changed_since_the_start_is_not_put_on_a_host(bench: Bench) 
     bench.worker()
     page = bench.until_ended(rollout)
     assert page["targets"][0]["reason"] == "upload"
+    assert "game.bin" in page["targets"][0]["detail"]
     assert not (bench.home / "game.bin").exists()
 
 

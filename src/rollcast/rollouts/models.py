@@ -17,6 +17,8 @@ from rollcast.engine.states import RolloutState, StepState, StopEvidence, Target
 
 # Room for the longest state or reason code; reasons are short words, their texts live in the pages.
 CODE_LENGTH = 40
+# Characters of what a host or a program said of a failure: two lines on a page, and no flood in the feed.
+DETAIL_LENGTH = 300
 
 
 class RecipeRevision(models.Model):
@@ -112,6 +114,7 @@ class Target(models.Model):
     since = models.DateTimeField()  # when it came into its state
     step_index = models.PositiveIntegerField(default=0)
     reason = models.CharField(max_length=CODE_LENGTH, blank=True)
+    detail = models.CharField(max_length=DETAIL_LENGTH, blank=True)  # in the words of who knows more
     version = models.PositiveIntegerField(default=1)
     worker = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="targets")
     fence = models.PositiveIntegerField(default=0)
@@ -136,6 +139,7 @@ class StepRun(models.Model):
     state = models.CharField(max_length=CODE_LENGTH, choices=[(s.value, s.value) for s in StepState])
     exit_code = models.IntegerField(null=True)
     reason = models.CharField(max_length=CODE_LENGTH, blank=True)
+    detail = models.CharField(max_length=DETAIL_LENGTH, blank=True)
     journal_bytes = models.BigIntegerField(null=True)
     journal_sha256 = models.CharField(max_length=64, blank=True)
     # What was read and stored, by whom it was read: [[from, to, sha256], …] in bytes of the journal.

@@ -101,6 +101,7 @@ class RunRow:
     started_at: float | None  # Unix time in seconds
     stretches: tuple[tuple[int, int, str], ...]
     stop_evidence: str
+    detail: str = ""  # what was said of its failure
 
 
 @dataclass(frozen=True)
@@ -188,6 +189,7 @@ def _run_row(run: StepRun) -> RunRow:
         started_at=None if run.started_at is None else run.started_at.timestamp(),
         stretches=tuple((start, end, digest) for start, end, digest in run.stretches),
         stop_evidence=run.stop_evidence,
+        detail=run.detail,
     )
 
 
@@ -341,6 +343,7 @@ def _target_json(row: Target, steps: list[dict[str, Any]]) -> dict[str, Any]:
         "since_ms": ms(row.since),
         "step_index": row.step_index,
         "reason": row.reason,
+        "detail": row.detail,
         "version": row.version,
         "steps": steps,
     }
@@ -353,6 +356,7 @@ def _run_json(run: StepRun) -> dict[str, Any]:
         "state": run.state,
         "exit_code": run.exit_code,
         "reason": run.reason,
+        "detail": run.detail,
         "journal_bytes": run.journal_bytes,
         "stop_evidence": run.stop_evidence,
         "version": run.version,

@@ -40,7 +40,7 @@ async def upload_on(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, conne
                 plan, connection.upload(path, fill(step.to, plan.params), sha256, step.mode, progress)
             )
     except UploadRefused as error:
-        await hand.change_step(key, StepState.FAILED, reason=error.code)
+        await hand.change_step(key, StepState.FAILED, reason=error.code, detail=error.message)
     except TimeoutError:
         await hand.change_step(key, StepState.FAILED, reason="timeout")
     else:

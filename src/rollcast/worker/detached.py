@@ -73,7 +73,7 @@ class Detached:
             if self._heard_start:
                 raise
             if await _nothing_ran(place):
-                await self._hand.change_step(key, StepState.FAILED, reason=error.code)
+                await self._hand.change_step(key, StepState.FAILED, reason=error.code, detail=error.message)
 
     async def join(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> None:
         """Go on with an attempt that somebody may have started; stops it if the target is being cancelled."""

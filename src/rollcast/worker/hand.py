@@ -96,9 +96,11 @@ class Hand:
         )
         await self.context.recorder.hand_over(change)
 
-    async def change_target(self, old: set[TargetState], new: TargetState, reason: str = "") -> bool:
+    async def change_target(
+        self, old: set[TargetState], new: TargetState, reason: str = "", detail: str = ""
+    ) -> bool:
         """Bring the target into `new`; False if another worker or state was there."""
-        change = TargetChange(self.target_id, self.fence, frozenset(old), new, reason)
+        change = TargetChange(self.target_id, self.fence, frozenset(old), new, reason, detail)
         done = await self.context.recorder.hand_over(change)
         self.context.wake()
         return done

@@ -52,7 +52,7 @@ class TargetRun:
                     try:
                         await self._act(plan)
                     except RemoteError as error:
-                        await self._without_contact(error.code)
+                        await self._without_contact(error)
         finally:
             await self._contact.close()
 
@@ -125,7 +125,8 @@ class TargetRun:
     async def _finish(self, plan: TargetPlan, state: TargetState, reason: str) -> None:
         if plan.view.state is TargetState.LOST:
             await self._hand.change_target({TargetState.LOST}, TargetState.RUNNING)
-        await self._hand.change_target({TargetState.RUNNING, TargetState.CANCELLING}, state, reason)
+        detail = plan.latest.detail if plan.latest is not None and state is TargetState.FAILED else ""
+        await self._hand.change_target({TargetState.RUNNING, TargetState.CANCELLING}, state, reason, detail)
 
     # ---- contact -------------------------------------------------------------------------------------------
 
@@ -145,7 +146,7 @@ class TargetRun:
             raise Changed
         return connection
 
-    async def _without_contact(self, code: str) -> None:
+    async def _without_contact(self, error: RemoteError) -> None:
         """The host cannot be reached, or contact was lost: write what that means, then wait."""
         self._contact.lost()
         plan = await self._hand.plan()
@@ -155,9 +156,10 @@ class TargetRun:
         if state is TargetState.CANCELLING:
             await self._hand.note_evidence(plan, StopEvidence.UNCONFIRMED.value)
         elif any(plan.steps[index].kind in _DETACHED for index in plan.starts_sent):
-            await self._hand.change_target({TargetState.RUNNING, TargetState.LOST}, TargetState.LOST, code)
-        elif self._given_up(code):
-            await self._fail_unreached(plan, code)
+            active = {TargetState.RUNNING, TargetState.LOST}
+            await self._hand.change_target(active, TargetState.LOST, error.code, error.message)
+        elif self._given_up(error.code):
+            await self._fail_unreached(plan, error)
             return
         await self._pause(plan)
 
@@ -168,13 +170,13 @@ class TargetRun:
         since = self._contact.failed_since
         return since is not None and self._context.clock() - since >= option("CONNECT_DEADLINE_S")
 
-    async def _fail_unreached(self, plan: TargetPlan, code: str) -> None:
-        reason = code if code in REFUSALS else "unreachable"
+    async def _fail_unreached(self, plan: TargetPlan, error: RemoteError) -> None:
+        reason = error.code if error.code in REFUSALS else "unreachable"
         if plan.view.busy and plan.latest is not None:
             key = (plan.latest.step_index, plan.latest.attempt)
-            await self._hand.change_step(key, StepState.FAILED, reason=reason)
+            await self._hand.change_step(key, StepState.FAILED, reason=reason, detail=error.message)
         else:
-            await self._hand.change_target({TargetState.RUNNING}, TargetState.FAILED, reason)
+            await self._hand.change_target({TargetState.RUNNING}, TargetState.FAILED, reason, error.message)
 
     async def _pause(self, plan: TargetPlan) -> None:
         await self._hand.unless_cancelled(plan, asyncio.sleep(self._contact.next_try_s()))

@@ -31,7 +31,7 @@ from rollcast.engine.states import (
     TargetState,
     Wanted,
 )
-from rollcast.rollouts.models import Rollout, StepRun, Target
+from rollcast.rollouts.models import DETAIL_LENGTH, Rollout, StepRun, Target
 from rollcast.rollouts.queries import feed_key, lane_key, ms, origin_key
 
 
@@ -79,7 +79,13 @@ class Ledger:
         return True
 
     def move_target(
-        self, row: Target, state: TargetState, *, reason: str = "", step_index: int | None = None
+        self,
+        row: Target,
+        state: TargetState,
+        *,
+        reason: str = "",
+        detail: str = "",
+        step_index: int | None = None,
     ) -> bool:
         """Bring a target into `state` (which may be the one it has); False if another was first.
 
@@ -88,7 +94,7 @@ class Ledger:
         old = TargetState(row.state)
         if state is not old and state not in TARGET_MOVES[old]:
             raise ValueError(f"no target goes from {old.value} to {state.value}")
-        changes: dict[str, Any] = {"state": state.value, "reason": reason}
+        changes: dict[str, Any] = {"state": state.value, "reason": reason, "detail": _bounded(detail)}
         if state is not old:
             changes["since"] = self.at
         if step_index is not None:
@@ -100,6 +106,7 @@ class Ledger:
             "state": row.state,
             "step_index": row.step_index,
             "reason": row.reason,
+            "detail": row.detail,
             "version": row.version,
             "since_ms": ms(row.since),
         }
@@ -125,6 +132,8 @@ class Ledger:
             stamps["started_at"] = self.at
         if state in STEP_ENDS and state is not old:
             stamps["ended_at"] = self.at
+        if "detail" in changes:
+            stamps["detail"] = _bounded(str(changes["detail"]))
         if not _compare_and_set(row, {**changes, **stamps, "state": state.value}):
             return False
         self._step_event(target, row)
@@ -148,6 +157,7 @@ class Ledger:
             "state": row.state,
             "exit_code": row.exit_code,
             "reason": row.reason,
+            "detail": row.detail,
             "journal_bytes": row.journal_bytes,
             "stop_evidence": row.stop_evidence,
             "version": row.version,
@@ -169,6 +179,12 @@ def one_transaction() -> Iterator[Ledger]:
         ledger = Ledger(at=timezone.now())
         yield ledger
         ledger.write()
+
+
+def _bounded(detail: str) -> str:
+    """One line of what somebody said, as much of it as there is room for."""
+    said = " ".join(detail.replace("\0", "\N{SYMBOL FOR NULL}").split())
+    return said if len(said) <= DETAIL_LENGTH else said[: DETAIL_LENGTH - 1] + "…"
 
 
 def _compare_and_set(row: Rollout | Target | StepRun, changes: Mapping[str, Any]) -> bool:

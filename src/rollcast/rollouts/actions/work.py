@@ -67,6 +67,7 @@ class TargetChange:
     old: frozenset[TargetState]
     new: TargetState
     reason: str = ""
+    detail: str = ""  # what the host or a program said of it
 
 
 @dataclass(frozen=True)
@@ -186,7 +187,7 @@ class _Tick:
             return False
         if target.state == change.new.value and target.reason == change.reason:
             return True
-        if not self._ledger.move_target(target, change.new, reason=change.reason):
+        if not self._ledger.move_target(target, change.new, reason=change.reason, detail=change.detail):
             return False
         dispatch.hint(target.rollout_id)
         return True
