@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rollcast.cli.arguments import Commands, add_json
-from rollcast.cli.said import BAD_INPUT, OK, print_json, say_problem
+from rollcast.cli.said import BAD_INPUT, OK, print_json, problem_json, say_problem
 
 if TYPE_CHECKING:
     from rollcast.engine.problems import Problem
@@ -41,16 +41,7 @@ def validate(given: argparse.Namespace) -> int:
                 {
                     "file": str(path),
                     "recipe": recipe.name if recipe else None,
-                    "problems": [
-                        {
-                            "code": problem.code,
-                            "message": problem.message,
-                            "cure": problem.cure_text,
-                            "line": problem.line,
-                            "field": problem.field,
-                        }
-                        for problem in problems
-                    ],
+                    "problems": [problem_json(problem) for problem in problems],
                 }
                 for path, recipe, problems in results
             ]

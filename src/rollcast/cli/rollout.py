@@ -8,7 +8,7 @@ from typing import Any
 
 from rollcast.cli.arguments import Commands, add_home, add_json
 from rollcast.cli.installation import actor, open_installation
-from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, say
+from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, problem_json, say
 
 
 def add_to(commands: Commands) -> None:
@@ -136,9 +136,14 @@ def show(given: argparse.Namespace) -> int:
     """Print one rollout with its targets."""
     open_installation(given.home)
     from rollcast.rollouts.queries import rollout_page
+    from rollcast.rollouts.troubles import trouble_of
 
     page = rollout_page(given.id)
+    troubles = {target["name"]: trouble_of(target) for target in page["targets"]}
     if given.json:
+        for target in page["targets"]:
+            trouble = troubles[target["name"]]
+            target["problem"] = problem_json(trouble) if trouble else None
         print_json(page)
         return OK
     rollout, steps = page["rollout"], page["steps"]
@@ -157,6 +162,8 @@ def show(given: argparse.Namespace) -> int:
             for target in page["targets"]
         ),
     )
+    for trouble in filter(None, troubles.values()):
+        print(f"{trouble.message} {trouble.cure_text}")
     return OK
 
 

@@ -61,6 +61,17 @@ def say(what: str, cure: str = "") -> None:
         print(f"          {cure}", file=sys.stderr)
 
 
+def problem_json(problem: Problem) -> dict[str, object]:
+    """The same as an object, for `--json`."""
+    return {
+        "code": problem.code,
+        "message": problem.message,
+        "cure": problem.cure_text,
+        "line": problem.line,
+        "field": problem.field,
+    }
+
+
 def say_problem(problem: Problem) -> None:
     """What is wrong, where, and the cure, on stderr."""
     place = f"{problem.where}: " if problem.where else ""

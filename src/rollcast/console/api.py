@@ -19,7 +19,7 @@ from rollcast.console import inventory, shapes
 from rollcast.console.api_auth import OperatorSession
 from rollcast.console.log_text import log_lines, streamed
 from rollcast.console.pages.frame import actor_of
-from rollcast.console.said import say_all
+from rollcast.console.said import say_all, say_trouble
 from rollcast.engine.problems import InputError
 from rollcast.fleet import actions as fleet_actions
 from rollcast.rollouts import actions, queries, recipe_files
@@ -92,8 +92,14 @@ def list_rollouts(request: HttpRequest, page: int = 1, state: str = "") -> Any:
 
 @rollouts.get("/{int:rollout_id}", response=dict[str, Any])
 def get_rollout(request: HttpRequest, rollout_id: int) -> Any:
-    """A rollout whole: its settings, steps, waves and targets, and the head of its feed."""
-    return queries.rollout_page(rollout_id)
+    """A rollout whole: its settings, steps, waves and targets, and the head of its feed.
+
+    A target that could not take part has a `problem`: what happened to which host, and the cure.
+    """
+    page = queries.rollout_page(rollout_id)
+    for target in page["targets"]:
+        target["problem"] = say_trouble(target)
+    return page
 
 
 @rollouts.post("/{int:rollout_id}/pause", response=CHANGE)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Final
+from typing import Any, Final
 
 from django.utils.translation import gettext
 
 from rollcast.console import words
 from rollcast.engine.problems import InputError, Problem
+from rollcast.rollouts.troubles import TROUBLES, trouble_of
 
 # Parameters of problems whose values are marked words of ours, not what a person wrote.
 OUR_WORDS: Final = frozenset({"expected", "kind"})
@@ -58,3 +59,14 @@ def say_all(error: InputError | Iterable[Problem]) -> list[SaidProblem]:
     """Every problem of an error, in its order."""
     found = error.problems if isinstance(error, InputError) else error
     return [say(problem) for problem in found]
+
+
+def say_trouble(target: Mapping[str, Any]) -> dict[str, str | int | None] | None:
+    """Why this target of a rollout's page did not take part, and the cure; None if that is not so."""
+    trouble = trouble_of(target)
+    return None if trouble is None else say(trouble).as_json()
+
+
+def cures() -> dict[str, str]:
+    """Reason of a failed target -> its cure, with `%(host)s` and `%(address)s` still to be filled in."""
+    return {reason: gettext(cure) for reason, (_, cure) in TROUBLES.items()}

@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from rollcast.console.pages.frame import console_page, page_number, show
+from rollcast.console.said import cures
 from rollcast.engine.states import RolloutState
 from rollcast.rollouts import queries
 
@@ -53,6 +54,7 @@ def _live_page(request: HttpRequest, rollout_id: int) -> HttpResponse:
     context = {
         "snapshot": snapshot,
         "rollout": snapshot["rollout"],
+        "cures": cures(),
         "api_url": reverse("console:rollout", args=[rollout_id])
         .replace("/rollouts/", "/api/rollouts/", 1)
         .rstrip("/"),
