@@ -39,7 +39,7 @@ def snapshot_of(hosts: int = 6, steps: int = 3) -> dict[str, Any]:
             "state": "pending",
             "since_ms": 1,
         }
-        | {"step_index": 0, "reason": "", "version": 1, "steps": []}
+        | {"step_index": 0, "reason": "", "detail": "", "version": 1, "steps": []}
         for n in range(1, hosts + 1)
     ]
     return {
@@ -83,7 +83,9 @@ class Server:
         state = self.chance.choice(["running", "lost", "failed", "succeeded"])
         target |= {"state": state, "since_ms": at, "reason": self.chance.choice(["", "interrupted"])}
         target |= {"step_index": self.chance.randrange(3), "version": target["version"] + 1}
-        data = {name: target[name] for name in ("state", "since_ms", "reason", "step_index", "version")}
+        target["detail"] = self.chance.choice(["", "no room"])
+        told = ("state", "since_ms", "reason", "detail", "step_index", "version")
+        data = {name: target[name] for name in told}
         self._event(target["lane"], "target.state", at, data | {"target": target["id"]})
 
     def _step(self, at: int, target: dict[str, Any]) -> None:
@@ -100,6 +102,7 @@ class Server:
         run |= {
             "exit_code": self.chance.choice([None, 0, 3]),
             "reason": "",
+            "detail": self.chance.choice(["", "no room"]),
             "journal_bytes": at,
             "stop_evidence": "",
         }
@@ -120,6 +123,22 @@ def test_any_snapshot_with_all_events_from_the_first_equals_the_newest_snapshot(
         got = page.evaluate(APPLY, [server.snapshots[age], server.events])
         assert got["snapshot"] == server.snapshots[-1], f"from the snapshot after {age} events"
         assert got["changes"][:age] == [None] * age
+
+
+def test_a_remark_in_the_log_says_what_the_host_said_of_a_failure(page: Page) -> None:
+    run = {"target": 1, "step": 0, "attempt": 1, "state": "failed", "exit_code": None, "stop_evidence": ""}
+    texts = page.evaluate(
+        """async ([run, target]) => {
+          const { Notes } = await import("/static/console/js/rollout/notes.js");
+          const notes = new Notes([{ index: 0, name: "bring" }]);
+          return [notes.of("step.state", run), notes.of("target.state", target)].map((note) => note.text);
+        }""",
+        [
+            run | {"reason": "runner", "detail": "h1: cannot make a folder"},
+            {"target": 2, "state": "failed", "reason": "auth_failed", "detail": "no such key file"},
+        ],
+    )
+    assert [text.rpartition(" · ")[2] for text in texts] == ["h1: cannot make a folder", "no such key file"]
 
 
 def test_foreign_and_unknown_events_change_nothing(page: Page) -> None:

@@ -47,6 +47,7 @@ export class Notes {
         gettext("host"),
         stateWord(data.state),
         ...(data.reason ? [reasonWord(data.reason)] : []),
+        ...(data.detail ? [data.detail] : []),
       ]);
     }
     return null;
@@ -72,10 +73,11 @@ function stepName({ step }, steps) {
 }
 
 /** @param {any} data */
-function stepWords({ state, attempt, exit_code: code, reason, stop_evidence: evidence }) {
+function stepWords({ state, attempt, exit_code: code, reason, detail, stop_evidence: evidence }) {
   const words = [stateWord(state)];
   if (state === "failed" && code) words.push(interpolate(gettext("Exit code %(code)s"), { code }));
   if (reason && !/^exit /.test(reason)) words.push(reasonWord(reason));
+  if (detail) words.push(detail);
   if (state === "cancelled" && evidence) words.push(evidenceWord(evidence));
   if (attempt > 1) words.push(interpolate(gettext("Attempt %(n)s"), { n: attempt }));
   return words;

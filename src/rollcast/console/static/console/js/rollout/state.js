@@ -14,6 +14,7 @@
  * @property {string} state
  * @property {number | null} exit_code
  * @property {string} reason
+ * @property {string} detail what a host or program said of the reason
  * @property {number} journal_bytes
  * @property {string | null} stop_evidence
  * @property {number} version
@@ -30,6 +31,7 @@
  * @property {number} since_ms
  * @property {number} step_index
  * @property {string} reason
+ * @property {string} detail what a host or program said of the reason
  * @property {number} version
  * @property {StepRun[]} steps by step, then attempt
  */
@@ -107,9 +109,9 @@ export class RolloutModel {
    * @param {any} data
    * @returns {Change}
    */
-  #applyTarget(target, { state, step_index, reason, version, since_ms }) {
+  #applyTarget(target, { state, step_index, reason, detail, version, since_ms }) {
     if (version <= target.version) return null;
-    Object.assign(target, { state, step_index, reason, version, since_ms });
+    Object.assign(target, { state, step_index, reason, detail, version, since_ms });
     return { what: "target", target };
   }
 
@@ -118,8 +120,9 @@ export class RolloutModel {
    * @param {any} data
    * @returns {Change}
    */
-  #applyStep(target, { step, attempt, state, exit_code, reason, journal_bytes, stop_evidence, version }) {
-    const run = { step, attempt, state, exit_code, reason, journal_bytes, stop_evidence, version };
+  #applyStep(target, data) {
+    const { step, attempt, state, exit_code, reason, detail, journal_bytes, stop_evidence, version } = data;
+    const run = { step, attempt, state, exit_code, reason, detail, journal_bytes, stop_evidence, version };
     const at = target.steps.findIndex(
       (one) => one.step > step || (one.step === step && one.attempt >= attempt),
     );
