@@ -97,3 +97,14 @@ def test_the_admin_site_shows_the_record_and_changes_nothing() -> None:
     for page in ("auditentry/add/", "signinlink/add/", f"auditentry/{entry.pk}/delete/"):
         assert client.get(base + page).status_code == 403, page
     assert client.post(f"{base}auditentry/{entry.pk}/change/", {"actor": "cli:paul"}).status_code == 403
+
+
+def test_who_is_signed_in_reads_the_truth_about_their_right() -> None:
+    client = Client()
+    sign_in(client)
+    assert "olga, who may not operate rollouts" in client.get("/sign-in/").content.decode()
+    get_user_model().objects.create_superuser("root", password="correct horse")
+    sign_in(client, username="root")
+    page = client.get("/sign-in/").content.decode()
+    assert "You are signed in as root. Here you can sign in as somebody else." in page
+    assert "may not" not in page

@@ -18,6 +18,7 @@ from typing_extensions import override
 
 from rollcast.access import audit
 from rollcast.access.links import InvalidLink, redeem
+from rollcast.access.permissions import may_operate
 from rollcast.conf import option
 
 # The backend that a link signs in with: the link itself was the proof, the backend only loads the user later.
@@ -34,7 +35,8 @@ class SignIn(LoginView):
     @override
     def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
         """The form's context and the frame around it."""
-        return super().get_context_data(**kwargs) | {"base_template": option("BASE_TEMPLATE")}
+        own = {"base_template": option("BASE_TEMPLATE"), "operator": may_operate(self.request.user)}
+        return super().get_context_data(**kwargs) | own
 
     @override
     def form_valid(self, form: AuthenticationForm) -> HttpResponse:
