@@ -147,7 +147,9 @@ def read_rows_at_scroll_positions(page: Page, journals: dict[str, bytes]) -> Non
                 const scroll = document.querySelector(".lp-scroll");
                 scroll.scrollTop = share * (scroll.scrollHeight - scroll.clientHeight);
                 await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-                return [...document.querySelectorAll(".lp-row[data-kind=line]")].map((row) => ({
+                const rows = [...document.querySelectorAll(".lp-row[data-kind=line]")];
+                const top = (row) => row.getBoundingClientRect().top;
+                return rows.filter((row) => row.checkVisibility()).sort((a, b) => top(a) - top(b)).map((row) => ({
                     origin: row.dataset.origin, nth: Number(row.dataset.nth), seq: Number(row.dataset.seq),
                     text: row.querySelector(".lp-text").textContent }));
             }""",

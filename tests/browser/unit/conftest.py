@@ -4,23 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page
 
+from tests.browser.chromium import chromium
+from tests.browser.unit.rollout_page import Rollout, open_page
 from tests.browser.unit.scripted import ScriptedFeed, serve_feed
 from tests.browser.unit.site import Site, serve_site
+from tests.browser.unit.test_state import snapshot_of
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WATCH = """
 window.breaches = [];
 addEventListener("securitypolicyviolation", (e) =>
@@ -29,14 +22,10 @@ addEventListener("securitypolicyviolation", (e) =>
 
 
 @pytest.fixture(scope="package")
-def chromium() -> Iterator[Browser]:
+def browser() -> Iterator[Browser]:
     """Not per session: Playwright's loop runs in this thread, and asynchronous tests elsewhere need it."""
-    if not Path(CHROMIUM).exists():
-        pytest.skip(f"NOT RUN: {CHROMIUM} is not installed")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield browser
-        browser.close()
+    with chromium() as one:
+        yield one
 
 
 @pytest.fixture
@@ -52,12 +41,12 @@ def feed_server() -> Iterator[ScriptedFeed]:
 
 
 @pytest.fixture
-def page(chromium: Browser, site: Site, feed_server: ScriptedFeed) -> Iterator[Page]:
+def page(browser: Browser, site: Site, feed_server: ScriptedFeed) -> Iterator[Page]:
     """An empty page of the site, 1000 × 700; no policy breach and no uncaught error may happen in it.
 
     It needs the feed's server so that the page goes first: a page whose server went away would try again.
     """
-    context = chromium.new_context(viewport={"width": 1000, "height": 700})
+    context = browser.new_context(viewport={"width": 1000, "height": 700})
     page = context.new_page()
     page.set_default_timeout(10_000)
     faults: list[str] = []
@@ -74,3 +63,9 @@ def page(chromium: Browser, site: Site, feed_server: ScriptedFeed) -> Iterator[P
     faults += page.evaluate("() => window.breaches")
     context.close()
     assert not faults, json.dumps(faults, indent=1)
+
+
+@pytest.fixture
+def rollout(page: Page, site: Site, feed_server: ScriptedFeed) -> Rollout:
+    """The page of a rollout of six hosts in three waves that has just been created."""
+    return open_page(page, site, feed_server, snapshot_of())

@@ -3,94 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.unit.scripted import Message, ScriptedFeed, Talk
+from tests.browser.unit.rollout_page import Rollout, open_page
+from tests.browser.unit.scripted import ScriptedFeed
 from tests.browser.unit.site import Site
 from tests.browser.unit.test_state import snapshot_of
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
-
-PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>update #1</title>
-<link rel="icon" href="data:,"><body>
-<main id="rollout-page" data-history-url="{history}" data-sign-in-url="/sign-in/">
-<connection-chip></connection-chip>
-<rollout-verbs data-pause-url="/api/1/pause" data-resume-url="/api/1/resume" data-cancel-url="/api/1/cancel"
-  data-retry-url="/api/1/retry" data-csrf="token"></rollout-verbs>
-<rollout-header>first paint</rollout-header>
-<wave-strip></wave-strip>
-<host-matrix></host-matrix><log-pane></log-pane>
-</main><script id="rollout-snapshot" type="application/json">{snapshot}</script>
-<script type="module" src="/static/console/js/rollout/rollout.js"></script></body></html>"""
-
-
-class Rollout:
-    """The page and the server's side of its feed."""
-
-    def __init__(self, page: Page, talk: Talk, sub: Message) -> None:
-        self.page, self.talk, self.sub = page, talk, sub
-        self.seq = 0
-
-    def tell(self, lane: str, kind: str, *items: Any, origin: str | None = None) -> None:
-        group = [lane, kind, origin, 1_763_900_000_000 + self.seq, self.seq + 1, list(items)]
-        self.talk.say(
-            {"t": "ev", "id": self.sub["id"], "prev": self.seq, "to": self.seq + len(items), "g": [group]}
-        )
-        self.seq += len(items)
-
-    def target(self, n: int, state: str, version: int, reason: str = "", step: int = 0) -> None:
-        data = {
-            "target": n,
-            "state": state,
-            "version": version,
-            "reason": reason,
-            "step_index": step,
-            "since_ms": 5,
-        }
-        self.tell(f"t{n}", "target.state", data)
-
-    def step(self, n: int, step: int, state: str, version: int, **more: Any) -> None:
-        data = {
-            "target": n,
-            "step": step,
-            "attempt": 1,
-            "state": state,
-            "version": version,
-            "exit_code": None,
-        }
-        data |= {"reason": "", "journal_bytes": 0, "stop_evidence": ""}
-        self.tell(f"t{n}", "step.state", data | more, origin=f"t{n}/s{step}/a1")
-
-    def rollout(self, state: str, version: int, wanted: str = "run", reason: str = "") -> None:
-        self.tell(
-            "rollout",
-            "rollout.state",
-            {"state": state, "wanted": wanted, "version": version, "reason": reason},
-        )
-
-
-def open_page(page: Page, site: Site, server: ScriptedFeed, snapshot: dict[str, Any]) -> Rollout:
-    history = server.url.replace("ws:", "http:") + "history"
-    site.pages["/rollouts/1/"] = PAGE.format(history=history, snapshot=json.dumps(snapshot))
-    page.goto(f"{site.url}/rollouts/1/")
-    page.evaluate("() => document.querySelector('.lp-scroll').style.setProperty('height', '300px')")
-    talk = server.talk(0)
-    talk.welcome()
-    sub = talk.hear("sub")
-    talk.say(
-        {"t": "subok", "id": sub["id"], "epoch": "e", "first": 1, "head": 0, "after": 0, "closed": False}
-    )
-    talk.say({"t": "caught_up", "id": sub["id"], "seq": 0})
-    return Rollout(page, talk, sub)
-
-
-@pytest.fixture
-def rollout(page: Page, site: Site, feed_server: ScriptedFeed) -> Rollout:
-    return open_page(page, site, feed_server, snapshot_of())
 
 
 def test_it_asks_for_the_whole_log_in_the_snapshots_epoch(rollout: Rollout) -> None:
@@ -113,8 +38,10 @@ def test_states_reach_matrix_header_waves_and_the_tab(rollout: Rollout) -> None:
     rollout.step(1, 0, "failed", 2, exit_code=3)
     rollout.target(1, "failed", 3, reason="exit 3")
     rollout.target(2, "succeeded", 2)
-    expect(row.locator("td[data-step='0']")).to_have_attribute("title", "step 0 · Failed · Exit code 3")
-    expect(row.get_by_role("button")).to_have_attribute("title", "h1 · Failed · Exit code 3")
+    expect(row.locator("td[data-step='0']")).to_have_attribute(
+        "title", re.compile("step 0 · Failed · Exit code 3")
+    )
+    expect(row.get_by_role("button")).to_have_attribute("title", "h1 · Failed · step 0 · Exit code 3")
     expect(page.locator("wave-strip .ws-progress").first).to_have_text("2 / 2")
     expect(page.locator("wave-strip .ws-failed").first).to_have_text("✕ 1")
     expect(page.locator("rollout-header [data-state=failed]")).to_have_text("✕ 1 Failed")
@@ -216,7 +143,8 @@ def test_pause_posts_with_the_token_and_says_what_is_going_on(rollout: Rollout, 
     rollout.rollout("running", 3, wanted="pause")
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     expect(page.get_by_role("button", name="Pause")).to_be_hidden()
-    expect(page.locator(".rh-result")).to_have_text("pausing: 1 host still finishes its step")
+    expect(page.locator(".rh-state")).to_have_text("◐ Pausing")
+    expect(page.locator(".rh-result")).to_have_text("1 host still finishes its step")
     expect(page.locator(".rh-by")).to_have_text("paused by olga")
 
 

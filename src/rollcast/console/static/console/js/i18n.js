@@ -54,3 +54,11 @@ export function clock(ms) {
   const minutes = Math.floor(s / 60) % 60;
   return s < 3600 ? `${minutes}:${two(s % 60)}` : `${Math.floor(s / 3600)}:${two(minutes)}:${two(s % 60)}`;
 }
+
+/** Hours, minutes and seconds in the reader's time zone. @param {number} ms Unix time */
+export function timeOfDay(ms) {
+  const date = new Date(ms);
+  return [date.getHours(), date.getMinutes(), date.getSeconds()]
+    .map((n) => String(n).padStart(2, "0"))
+    .join(":");
+}

@@ -3,6 +3,8 @@
 
 import { clock, gettext, interpolate, ngettext, number } from "../i18n.js";
 import { attribute, glyphOf, make, say, swapClass } from "../dom.js";
+import { adviceOf } from "./remarks.js";
+import { shownRolloutState } from "./state.js";
 import { glyph, reasonWord, stateWord } from "./words.js";
 
 /** In the order of the bar: what ended first. */
@@ -35,6 +37,7 @@ export class RolloutHeader extends HTMLElement {
       "aria-label": gettext("Hosts that ended"),
     }),
     counts: make("ul.rh-counts"),
+    advice: make("ul.rh-advice", { hidden: true }),
   };
   #state = make("span.rh-state", {}, this.#parts.glyph, " ", this.#parts.word);
   /** @type {Map<string, {segment: HTMLElement, item: HTMLElement, figure: HTMLElement}>} */
@@ -42,7 +45,7 @@ export class RolloutHeader extends HTMLElement {
 
   connectedCallback() {
     if (this.#figures.size > 0) return;
-    const { result, reason, by, elapsed, bar, counts } = this.#parts;
+    const { result, reason, by, elapsed, bar, counts, advice } = this.#parts;
     for (const state of ORDER) {
       const figure = make("b");
       const segment = make(`span.rh-seg.s-${state}`);
@@ -59,16 +62,22 @@ export class RolloutHeader extends HTMLElement {
       bar.append(segment);
       counts.append(item);
     }
-    this.replaceChildren(make("div.rh-line", {}, this.#state, result, reason, by, elapsed), bar, counts);
+    this.replaceChildren(
+      make("div.rh-line", {}, this.#state, result, reason, by, elapsed),
+      bar,
+      counts,
+      advice,
+    );
   }
 
   /** @param {RolloutModel} model */
   update(model) {
     const { rollout } = model;
     const counts = model.counts();
-    swapClass(this.#state, "s-", rollout.state);
-    say(this.#parts.glyph, glyph(rollout.state));
-    say(this.#parts.word, stateWord(rollout.state));
+    const state = shownRolloutState(model);
+    swapClass(this.#state, "s-", state);
+    say(this.#parts.glyph, glyph(state));
+    say(this.#parts.word, stateWord(state));
     sayOrHide(this.#parts.result, resultWords(model, counts));
     sayOrHide(this.#parts.reason, rollout.reason ? reasonWord(rollout.reason) : "");
     sayOrHide(this.#parts.by, wishWords(model));
@@ -82,6 +91,19 @@ export class RolloutHeader extends HTMLElement {
     const ended = ENDED.reduce((sum, state) => sum + (counts[state] ?? 0), 0);
     attribute(this.#parts.bar, "aria-valuemax", total);
     attribute(this.#parts.bar, "aria-valuenow", ended);
+    this.#advise(adviceOf(model));
+  }
+
+  /** @param {{state: string, text: string}[]} advice */
+  #advise(advice) {
+    const { advice: list } = this.#parts;
+    list.hidden = advice.length === 0;
+    if (list.textContent === advice.map(({ state, text }) => glyph(state) + text).join("")) return;
+    list.replaceChildren(
+      ...advice.map(({ state, text }) =>
+        make(`li.s-${state}`, {}, glyphOf(glyph(state)), make("span", {}, text)),
+      ),
+    );
   }
 
   /** @param {RolloutModel} model @param {number} now Unix time in ms, the server's */
@@ -99,9 +121,8 @@ function sayOrHide(element, text) {
 
 /** "2 failed, 1 skipped" beside the state: a rollout may succeed with failures within its budget. @param {RolloutModel} model @param {Record<string, number>} counts */
 export function resultWords(model, counts) {
-  const { state, wanted } = model.rollout;
   const words = [];
-  if (wanted === "pause" && state === "running") words.push(pausingWords(model.busy));
+  if (shownRolloutState(model) === "pausing" && model.busy > 0) words.push(pausingWords(model.busy));
   const failed = counts.failed ?? 0;
   const skipped = counts.skipped ?? 0;
   if (failed > 0)
@@ -115,8 +136,8 @@ export function resultWords(model, counts) {
 function pausingWords(busy) {
   return interpolate(
     ngettext(
-      "pausing: %(n)s host still finishes its step",
-      "pausing: %(n)s hosts still finish their step",
+      "%(n)s host still finishes its step",
+      "%(n)s hosts still finish their step",
       busy,
     ),
     { n: number(busy) },

@@ -7,13 +7,20 @@ import { showKeys } from "./dialogs.js";
 /**
  * @param {import("./logpane.js").LogPane} log
  * @param {() => void} allHosts
+ * @param {() => void} showLog where it is not beside the hosts
  */
-export function bindKeys(log, allHosts) {
+export function bindKeys(log, allHosts, showLog) {
   /** @type {Record<string, () => void>} */
   const deeds = {
-    "/": () => log.focusSearch(),
+    "/": () => {
+      showLog();
+      log.focusSearch();
+    },
     f: () => log.toggleFollow(),
-    e: () => log.nextAlarm(),
+    e: () => {
+      showLog();
+      log.nextAlarm();
+    },
     n: () => log.nextHit(),
     N: () => log.nextHit(true),
     "?": () => void showKeys(described()),

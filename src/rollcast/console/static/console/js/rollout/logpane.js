@@ -32,6 +32,8 @@ export class LogPane extends HTMLElement {
   /** Place in the view of the failure that was shown last. */
   #alarmAt = -1;
   #lastLineAt = 0;
+  /** The server's time as last told, Unix time in ms. */
+  #now = 0;
   #ended = false;
   /** @type {Viewport | null} */
   #viewport = null;
@@ -121,6 +123,7 @@ export class LogPane extends HTMLElement {
   appended(at) {
     this.#lastLineAt = Math.max(this.#lastLineAt, at);
     this.#search.more();
+    this.#sayFoot();
     this.#refresh();
   }
 
@@ -129,6 +132,7 @@ export class LogPane extends HTMLElement {
     this.store = new LineStore();
     this.#search = new Search(this.store, () => this.#found());
     this.#lastLineAt = 0;
+    this.#sayFoot();
     this.showLane(this.#lane);
   }
 
@@ -151,6 +155,7 @@ export class LogPane extends HTMLElement {
   /** The rollout ended, or goes on again: what an empty pane says. @param {boolean} ended */
   setEnded(ended) {
     this.#ended = ended;
+    this.#sayFoot();
     this.#refresh();
   }
 
@@ -204,10 +209,15 @@ export class LogPane extends HTMLElement {
 
   /** Once a second: how old the newest line is. @param {number} now Unix time in ms, the server's */
   tick(now) {
+    this.#now = now;
+    this.#sayFoot();
+  }
+
+  #sayFoot() {
     const lines = interpolate(ngettext("%(n)s line", "%(n)s lines", this.store.lineCount), {
       n: number(this.store.lineCount),
     });
-    const age = Math.max(0, Math.round((now - this.#lastLineAt) / 1000));
+    const age = Math.max(0, Math.round((this.#now - this.#lastLineAt) / 1000));
     const recent = this.#lastLineAt > 0 && !this.#ended;
     say(
       this.#parts.foot,

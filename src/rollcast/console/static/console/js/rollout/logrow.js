@@ -1,7 +1,7 @@
 // @ts-check
 /** Draws one row of the log: text nodes only, whatever the line contains. */
 
-import { gettext, number } from "../i18n.js";
+import { gettext, number, timeOfDay } from "../i18n.js";
 import { attribute, make, say } from "../dom.js";
 import { parseLine } from "./ansi.js";
 import { FLAG } from "./linestore.js";
@@ -76,12 +76,4 @@ function remarks(flags) {
   if (flags & FLAG.nul) said.push(gettext("NUL bytes are shown as ␀"));
   if (flags & FLAG.masked) said.push(gettext("A secret was masked"));
   return said.length > 0 ? [make("span.lp-flag", { title: said.join(". "), "data-mark": "⚑" })] : [];
-}
-
-/** @param {number} at Unix time in ms */
-function timeOfDay(at) {
-  const date = new Date(at);
-  return [date.getHours(), date.getMinutes(), date.getSeconds()]
-    .map((n) => String(n).padStart(2, "0"))
-    .join(":");
 }

@@ -8,13 +8,17 @@
 import { gettext, interpolate, number } from "../i18n.js";
 import { attribute, glyphOf, make, say, swapClass } from "../dom.js";
 import { latestRun, shownState } from "./state.js";
-import { glyph, reasonWord, stateWord } from "./words.js";
+import { accountOf, remarkOf } from "./remarks.js";
+import { evidenceWord, glyph, reasonWord, stateWord } from "./words.js";
 
 /** Above so many hosts a table of all steps has more cells than a person can read. */
 const TABLE_HOSTS = 300;
 
+/** More columns than this are too narrow for the names of their steps. */
+const NAMED_STEPS = 12;
+
 /** @typedef {import("./state.js").Target} Target */
-/** @typedef {{row: HTMLElement, button: HTMLElement, cells: HTMLElement[]}} Drawn */
+/** @typedef {{row: HTMLElement, button: HTMLElement, cells: HTMLElement[], said: HTMLElement | null}} Drawn */
 
 export class HostMatrix extends HTMLElement {
   /** @type {import("./state.js").RolloutModel | null} */
@@ -64,6 +68,8 @@ export class HostMatrix extends HTMLElement {
   /** @param {import("./state.js").RolloutModel} model */
   #table(model) {
     const head = make("tr", {}, make("th.hm-corner", { scope: "col" }, gettext("Host")));
+    this.style.setProperty("--steps", String(model.steps.length));
+    this.classList.toggle("is-many", model.steps.length > NAMED_STEPS);
     for (const { index, name } of model.steps) {
       head.append(
         make(
@@ -80,7 +86,7 @@ export class HostMatrix extends HTMLElement {
       const span = model.steps.length + 1;
       const wave = interpolate(gettext("Wave %(n)s"), { n: position + 1 });
       body.append(make("tr.hm-wave", {}, make("th", { colspan: span, scope: "rowgroup" }, wave)));
-      for (const target of model.targets) if (target.wave === no) body.append(this.#tableRow(model, target));
+      for (const target of model.targets) if (target.wave === no) body.append(...this.#tableRow(model, target));
     });
     return make(
       "div.hm-scroll",
@@ -104,14 +110,16 @@ export class HostMatrix extends HTMLElement {
       make("span", {}, target.name),
     );
     const cells = model.steps.map(({ index }) => make("td.hm-cell", { "data-step": index }, glyphOf("")));
+    const text = make("td", { colspan: cells.length });
+    const said = make("tr.hm-said", { hidden: true }, make("th.hm-host"), text);
     const row = make(
       "tr.hm-row",
       { "data-host": target.name, "data-wave": target.wave, "data-target": target.id },
       make("th.hm-host", { scope: "row" }, button),
       ...cells,
     );
-    this.#drawn.set(target.id, { row, button, cells });
-    return row;
+    this.#drawn.set(target.id, { row, button, cells, said });
+    return [row, said];
   }
 
   /** @param {import("./state.js").RolloutModel} model */
@@ -123,7 +131,7 @@ export class HostMatrix extends HTMLElement {
         { type: "button", "data-host": target.name, "data-wave": target.wave, "data-target": target.id },
         glyphOf(""),
       );
-      this.#drawn.set(target.id, { row: dot, button: dot, cells: [] });
+      this.#drawn.set(target.id, { row: dot, button: dot, cells: [], said: null });
       box.append(dot);
     }
     return box;
@@ -141,14 +149,20 @@ export class HostMatrix extends HTMLElement {
 
   /** @param {Target} target */
   #drawTarget(target) {
-    const { row, button, cells } = this.#at(target);
+    const { row, button, cells, said } = this.#at(target);
     const state = shownState(target);
     swapClass(row, "s-", state);
     say(/** @type {Element} */ (button.querySelector(".glyph")), glyph(state));
-    attribute(button, "title", describe(target, state));
-    if (cells.length === 0) attribute(button, "aria-label", describe(target, state));
+    const remark = remarkOf(target, this.#model?.steps ?? []);
+    const described = describe(target, state, remark);
+    attribute(button, "title", described);
+    if (cells.length === 0) attribute(button, "aria-label", described);
     cells.forEach((cell, step) => this.#drawCell(cell, target, step));
     row.hidden = this.#onlyFailed && !["failed", "lost", "waiting"].includes(state);
+    if (!said) return;
+    swapClass(said, "s-", state);
+    said.hidden = row.hidden || remark === "";
+    say(/** @type {Element} */ (said.lastElementChild), remark);
   }
 
   /** @param {HTMLElement} cell @param {Target} target @param {number} step */
@@ -160,6 +174,7 @@ export class HostMatrix extends HTMLElement {
     const words = [this.#model?.steps[step].name, run ? stateWord(state) : gettext("Not started")];
     if (run?.reason) words.push(reasonWord(run.reason));
     else if (run?.exit_code) words.push(interpolate(gettext("Exit code %(code)s"), { code: run.exit_code }));
+    if (run?.stop_evidence) words.push(evidenceWord(run.stop_evidence));
     const upload = this.#model?.uploads.get(target.id);
     const uploading = upload?.step === step && state === "running";
     const percent = upload && uploading ? Math.floor((100 * upload.bytes) / upload.total) : null;
@@ -167,6 +182,8 @@ export class HostMatrix extends HTMLElement {
     cell.style.setProperty("--share", percent === null ? "" : `${percent}%`);
     cell.classList.toggle("is-uploading", uploading);
     if (run && run.attempt > 1) words.push(interpolate(gettext("Attempt %(n)s"), { n: run.attempt }));
+    const account = run ? accountOf(run) : "";
+    if (account) words.push(account);
     const said = words.join(" · ");
     attribute(cell, "title", said);
     attribute(cell, "aria-label", said);
@@ -237,10 +254,11 @@ export class HostMatrix extends HTMLElement {
   }
 }
 
-/** @param {Target} target @param {string} state */
-function describe(target, state) {
+/** @param {Target} target @param {string} state @param {string} remark */
+function describe(target, state, remark) {
   const words = [target.name, stateWord(state)];
-  if (target.reason) words.push(reasonWord(target.reason));
+  if (remark) words.push(remark);
+  else if (target.reason) words.push(reasonWord(target.reason));
   return words.join(" · ");
 }
 

@@ -8,6 +8,15 @@ const ALARMS = new Set(["failed", "interrupted", "lost"]);
 const STEP_SAID = new Set(["running", "succeeded", "failed", "interrupted", "cancelled"]);
 const TARGET_SAID = new Set(["lost", "failed", "skipped", "cancelled"]);
 
+/** What a person asked for. @type {Map<string, {state: string, words: () => string}>} */
+const VERBS = new Map([
+  ["rollout.started", { state: "running", words: () => gettext("start by %(who)s") }],
+  ["rollout.paused", { state: "paused", words: () => gettext("pause by %(who)s") }],
+  ["rollout.resumed", { state: "running", words: () => gettext("resume by %(who)s") }],
+  ["rollout.cancelled", { state: "cancelled", words: () => gettext("cancel by %(who)s") }],
+  ["rollout.retried", { state: "running", words: () => gettext("retry by %(who)s") }],
+]);
+
 /** Remembers what was said, because a row's event may come without a change of its state. */
 export class Notes {
   /** @type {Map<string, string>} state that was last seen, by row */
@@ -30,11 +39,17 @@ export class Notes {
     if (kind === "step.state") this.#failed[data.state === "failed" ? "add" : "delete"](data.target);
     if (
       kind === "step.state" &&
-      this.#isNews(`${data.target}/${data.step}/${data.attempt}`, data.state) &&
+      this.#isNews(
+        `${data.target}/${data.step}/${data.attempt}`,
+        `${data.state} ${data.stop_evidence ?? ""}`,
+      ) &&
       STEP_SAID.has(data.state)
     ) {
-      return said(data.state, [stepName(data, this.#steps), ...stepWords(data)]);
+      const note = said(data.state, [stepName(data, this.#steps), ...stepWords(data)]);
+      return { ...note, alarm: note.alarm || data.stop_evidence === "unconfirmed" };
     }
+    const verb = VERBS.get(kind);
+    if (verb) return said(verb.state, wishWords(verb.words(), data));
     // A target that failed because its step did: the step's remark stands one line above.
     const known = data?.state === "failed" && this.#failed.has(data.target);
     if (
@@ -66,6 +81,13 @@ function said(state, words) {
   return { text: `${glyph(state)} ${words.join(" · ")}`, alarm: ALARMS.has(state) };
 }
 
+/** @param {string} words @param {any} data @returns {string[]} */
+function wishWords(words, data) {
+  const who = String(data?.by ?? "").replace(/^user:/, "");
+  const hosts = Array.isArray(data?.targets) ? data.targets.join(", ") : "";
+  return [interpolate(words, { who }), ...(hosts ? [hosts] : [])];
+}
+
 /** @param {{step: number}} data @param {{index: number, name: string}[]} steps */
 function stepName({ step }, steps) {
   const name = steps.find(({ index }) => index === step)?.name ?? "";
@@ -78,7 +100,7 @@ function stepWords({ state, attempt, exit_code: code, reason, detail, stop_evide
   if (state === "failed" && code) words.push(interpolate(gettext("Exit code %(code)s"), { code }));
   if (reason && !/^exit /.test(reason)) words.push(reasonWord(reason));
   if (detail) words.push(detail);
-  if (state === "cancelled" && evidence) words.push(evidenceWord(evidence));
+  if (evidence) words.push(evidenceWord(evidence));
   if (attempt > 1) words.push(interpolate(gettext("Attempt %(n)s"), { n: attempt }));
   return words;
 }

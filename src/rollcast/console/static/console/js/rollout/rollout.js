@@ -18,7 +18,8 @@ import "./chip.js";
 import "./verbs.js";
 import { bindKeys } from "./keys.js";
 import { Notes } from "./notes.js";
-import { RolloutModel } from "./state.js";
+import { showPane, showPanes } from "./panes.js";
+import { RolloutModel, shownRolloutState } from "./state.js";
 import { showInTab } from "./tab.js";
 import { stateWord } from "./words.js";
 
@@ -55,6 +56,9 @@ class RolloutPage {
     this.#feed = new LiveFeed({ path: historyPath.replace(/[^/]*$/, ""), historyPath });
     document.body.append(this.#announcer);
     this.#log.hostName = (lane) => this.#model.byLane.get(lane)?.name ?? "";
+    const longest = Math.max(1, ...this.#model.targets.map(({ name }) => name.length));
+    this.#page.style.setProperty("--host-ch", String(longest));
+    showPanes(this.#page);
     this.#waves?.show(this.#model);
     this.#matrix?.show(this.#model);
     this.#draw();
@@ -80,7 +84,7 @@ class RolloutPage {
       this.#choose(/** @type {CustomEvent} */ (event).detail),
     );
     this.#page.addEventListener("allhosts", () => this.#choose(null));
-    bindKeys(this.#log, () => this.#choose(null));
+    bindKeys(this.#log, () => this.#choose(null), () => showPane(this.#page, "log"));
   }
 
   /** @param {import("../../../livefeed/subscription.js").Group[]} groups */
@@ -135,6 +139,7 @@ class RolloutPage {
   /** @param {number | null} id */
   #choose(id) {
     this.#matrix?.choose(id);
+    if (id !== null) showPane(this.#page, "log");
     this.#log.showLane(id === null ? null : (this.#model.byId.get(id)?.lane ?? null));
   }
 
@@ -155,7 +160,7 @@ class RolloutPage {
     this.#announcedAt = now;
     const counts = this.#model.counts();
     const figures = {
-      state: stateWord(this.#model.rollout.state),
+      state: stateWord(shownRolloutState(this.#model)),
       ok: counts.succeeded ?? 0,
       failed: counts.failed ?? 0,
       total: this.#model.targets.length,

@@ -166,7 +166,9 @@ export class RolloutModel {
   /** Hosts on which a step is under way, after a pause or cancel was asked for too. */
   get busy() {
     return this.targets.filter(
-      (target) => target.state === "running" && latestRun(target, target.step_index)?.state === "running",
+      (target) =>
+        target.state === "running" &&
+        ["starting", "running"].includes(latestRun(target, target.step_index)?.state ?? ""),
     ).length;
   }
 
@@ -223,6 +225,11 @@ export function shownState({ state, reason }) {
  */
 export function latestRun(target, step) {
   return target.steps.findLast((run) => run.step === step);
+}
+
+/** The state to show: "pausing" while steps still end after a pause was asked for. @param {RolloutModel} model */
+export function shownRolloutState({ rollout: { state, wanted } }) {
+  return wanted === "pause" && ["pending", "running"].includes(state) ? "pausing" : state;
 }
 
 /**

@@ -1,11 +1,13 @@
 // @ts-check
 /** The tab's title and icon carry the state, so that a hidden tab informs. */
 
+import { shownRolloutState } from "./state.js";
 import { glyph } from "./words.js";
 
 /** @type {Record<string, string>} colours of the icon; it stands outside the page and knows no theme */
 const COLOURS = {
   running: "#2f6fed",
+  pausing: "#b7791f",
   paused: "#b7791f",
   succeeded: "#0f8a6c",
   failed: "#d6402b",
@@ -19,7 +21,7 @@ let shownState = "";
 
 /** @param {import("./state.js").RolloutModel} model */
 export function showInTab(model) {
-  const { state } = model.rollout;
+  const state = shownRolloutState(model);
   const counts = model.counts();
   const ended = ["succeeded", "failed", "cancelled", "skipped"].reduce(
     (sum, one) => sum + (counts[one] ?? 0),

@@ -154,12 +154,20 @@ function questionFor(verb, model) {
       "%(n)s hosts are at work: their steps are stopped on the hosts.",
       n,
     );
-    const waiting = interpolate(gettext("%(n)s hosts that have not begun stay as they are."), {
-      n: number(count("pending")),
-    });
+    const pending = count("pending");
+    const unbegun = ngettext(
+      "%(n)s host has not begun: it is cancelled and nothing runs on it.",
+      "%(n)s hosts have not begun: they are cancelled and nothing runs on them.",
+      pending,
+    );
+    const sentences = [
+      ...(n > 0 ? [interpolate(under, { n: number(n) })] : []),
+      ...(pending > 0 ? [interpolate(unbegun, { n: number(pending) })] : []),
+      gettext("What has ended stays as it is. A cancelled rollout cannot go on."),
+    ];
     return {
       title: gettext("Cancel this rollout?"),
-      text: `${interpolate(under, { n: number(n) })} ${waiting}`,
+      text: sentences.join(" "),
       yes: gettext("Cancel rollout"),
       danger: true,
     };

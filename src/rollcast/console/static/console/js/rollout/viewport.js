@@ -149,6 +149,11 @@ export class Viewport {
   #scrolled() {
     const { scrollTop } = this.#scroller;
     if (Math.abs(scrollTop - this.#echo) < 1) return;
+    // The box grew and the browser moved the text for that: nobody scrolled.
+    if (this.#scroller.clientHeight !== this.#height) {
+      this.#resized();
+      return;
+    }
     const down = scrollTop > this.#echo;
     this.#echo = scrollTop;
     this.#top = Math.max(0, Math.min(scrollTop * this.#scale, this.#maxTop));
@@ -201,6 +206,7 @@ export class Viewport {
   #resized() {
     const wasAtEnd = this.atEnd;
     this.#height = this.#scroller.clientHeight;
+    this.#echo = this.#scroller.scrollTop;
     this.update({ toEnd: wasAtEnd });
   }
 }

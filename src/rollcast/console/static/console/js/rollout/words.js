@@ -8,6 +8,7 @@ const GLYPHS = {
   pending: "○",
   starting: "●",
   running: "●",
+  pausing: "◐",
   paused: "◐",
   lost: "?",
   cancelling: "◌",
@@ -34,6 +35,8 @@ export function stateWord(state) {
       return pgettext("state", "Starting");
     case "running":
       return pgettext("state", "Running");
+    case "pausing":
+      return pgettext("state", "Pausing");
     case "paused":
       return pgettext("state", "Paused");
     case "lost":
@@ -111,11 +114,11 @@ export function reasonWord(reason) {
 export function evidenceWord(evidence) {
   switch (evidence) {
     case "stopped":
-      return gettext("seen stopped on the host");
+      return gettext("stopped on the host");
     case "already_ended":
-      return gettext("had ended by itself");
+      return gettext("had already ended on the host");
     case "unconfirmed":
-      return gettext("not confirmed by the host");
+      return gettext("unconfirmed: the host has not said that it stopped");
     default:
       return "";
   }
