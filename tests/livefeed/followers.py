@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Protocol
 
-from livefeed.client import FeedClient
+from livefeed.client import FeedClient, FeedRefused, FeedReset
 from tests.livefeed.oracle import Applied
-from tests.livefeed.raw_client import RawClient
+from tests.livefeed.raw_client import RawClient, Refused, Reset
 from tests.livefeed.serving import ORIGIN
 
 # Seconds on an idle machine, minutes on one that does ten other things.
@@ -31,7 +31,7 @@ class Follower(Protocol):
 
 
 class ReferenceClient(FeedClient):
-    """livefeed's own client, in a loop of its own."""
+    """livefeed's own client, in a loop of its own; it raises what the other one does."""
 
     def follow(self, deadline_s: float) -> Applied:
         """Apply the feed to its end."""
@@ -42,7 +42,12 @@ class ReferenceClient(FeedClient):
                 async for group in self:
                     applied.add(group.first, group.items)
 
-        asyncio.run(run())
+        try:
+            asyncio.run(run())
+        except FeedRefused as refused:
+            raise Refused(refused.code) from refused
+        except FeedReset as reset:
+            raise Reset({"reason": reset.reason, "head": reset.head}) from reset
         return applied
 
 

@@ -167,12 +167,23 @@ class Barrier:
         self.reached, self._go_on = threading.Event(), threading.Event()
 
     def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, held up at its first use before it begins."""
-        return lambda *args: (self._hold(), call(*args))[1]
+        """The call, held up before it begins."""
+
+        def held(*args: Any) -> Any:
+            self._hold()
+            return call(*args)
+
+        return held
 
     def after(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, held up at its first use once it has its answer."""
-        return lambda *args: (call(*args), self._hold())[0]
+        """The call, held up once it has its answer."""
+
+        def held(*args: Any) -> Any:
+            answer = call(*args)
+            self._hold()
+            return answer
+
+        return held
 
     def lift(self) -> None:
         self._go_on.set()

@@ -1,0 +1,147 @@
+"""Bad input at every door: the message names the place and the cure, and nothing half-made stays."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import pytest
+from django.apps import apps
+from pytest_django.fixtures import Settings
+
+from rollcast.fleet.actions import import_host_rows
+from rollcast.rollouts.actions import StartRequest, start_rollout
+from rollcast.rollouts.queries import rollout_page
+from rollcast.worker.run import WorkerProcess
+from tests.doors.doors import Door
+from tests.remote.hosts import free_port
+from tests.waiting import eventually
+
+GOOD: dict[str, Any] = {"recipe": "hello", "params": {"version": "1.2"}}
+
+
+@dataclass(frozen=True)
+class BadStart:
+    """What is asked besides GOOD, where the problem is placed, and words of its message and of its cure."""
+
+    name: str
+    place: str
+    says: str
+    cure: str
+    given: dict[str, Any] = field(default_factory=dict)
+
+
+def version(text: str, **more: str) -> dict[str, Any]:
+    """Parameters."""
+    return {"params": {"version": text, **more}}
+
+
+STARTS = (
+    BadStart("selector syntax", "selector", "at column 1", "zone=eu,us", {"selector": "zone=eu,,us"}),
+    BadStart("empty selection", "selector", "none of 3 hosts", "fleet page", {"selector": "zone=moon"}),
+    BadStart("parameter type", "parameters.players", "“ten”", "Correct", version("1.2", players="ten")),
+    BadStart("parameter pattern", "parameters.version", "[0-9]+", "Correct", version("latest")),
+    BadStart("parameter missing", "parameters.version", "required", "Give it a value", {"params": {}}),
+    BadStart("wave syntax", "waves", "“x”", "rest", {"waves": "1, x"}),
+    BadStart("waves that leave hosts over", "waves", "1 of 2 hosts", "rest", {"waves": "1"}),
+    BadStart("parallel out of range", "parallel", "999", "from 1 to 200", {"parallel": 999}),
+    BadStart("failure budget", "failure_budget", "“many”", "5%", {"failure_budget": "many"}),
+)
+
+
+def rows() -> dict[str, int]:
+    """How many rows each table holds."""
+    return {model._meta.label: model._default_manager.count() for model in apps.get_models()}
+
+
+@pytest.mark.usefixtures("fleet", "recipes")
+@pytest.mark.parametrize("bad", STARTS, ids=lambda bad: bad.name)
+def test_a_start_that_cannot_be(door: Door, bad: BadStart) -> None:
+    before = rows()
+    said = door.start({**GOOD, **bad.given})
+    assert said.startswith(bad.place), said
+    assert bad.says in said
+    assert bad.cure in said
+    assert rows() == before
+
+
+def test_a_recipe_with_an_unknown_key(door: Door, recipes: Path, fleet: None) -> None:
+    before = rows()
+    said = door.check_recipe(recipes / "wrong.yml")
+    assert "wrong.yml" in said
+    assert "line 6" in said or " 6 " in said
+    assert "steps[0].timeot" in said
+    assert "Did you mean timeout?" in said
+    door.start({**GOOD, "recipe": "wrong"})
+    assert rows() == before
+
+
+@dataclass(frozen=True)
+class BadHost:
+    """A host that a rollout cannot use: its reason, and words of what every door says of it."""
+
+    name: str
+    reason: str
+    cure: str
+
+
+HOSTS = (
+    BadHost("unknown host key", "host_key_unknown", "rollcast hosts trust far"),
+    BadHost("unreachable host", "unreachable", "Check its address and port"),
+)
+
+
+@pytest.fixture
+def strange_server() -> Iterator[int]:
+    """The port of an SSH server whose key nobody has trusted."""
+    ready = threading.Event()
+    made: list[Any] = []
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        server = await asyncssh.listen("127.0.0.1", 0, server_host_keys=[key])
+        made.extend([asyncio.get_running_loop(), stop, server.get_port()])
+        ready.set()
+        await stop.wait()
+        server.close()
+        await server.wait_closed()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(10)
+    yield made[2]
+    made[0].call_soon_threadsafe(made[1].set)
+    thread.join(10)
+
+
+@pytest.mark.parametrize("bad", HOSTS, ids=lambda bad: bad.name)
+def test_a_host_that_cannot_take_part(
+    door: Door, bad: BadHost, strange_server: int, recipes: Path, tmp_path: Path, settings: Settings
+) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "CONNECT_DEADLINE_S": 0.2}
+    port = strange_server if bad.reason == "host_key_unknown" else free_port()
+    key_file = tmp_path / "key"
+    asyncssh.generate_private_key("ssh-ed25519").write_private_key(key_file)
+    row = {"name": "far", "address": "127.0.0.1", "port": str(port), "user": "x", "key_file": str(key_file)}
+    import_host_rows([row], "test", "user:olga")
+    asked = StartRequest("hello", {"version": "1.2"}, selector="*", failure_budget="0")
+    rollout_id = start_rollout(asked, "user:olga")
+    worker = WorkerProcess("test").run_in_thread()
+    try:
+        eventually(lambda: rollout_page(rollout_id)["rollout"]["state"] == "failed", 30)
+    finally:
+        assert worker.stop(timeout_s=20)
+    said = door.show(rollout_id)
+    assert "far" in said
+    assert bad.cure in said
+    (target,) = rollout_page(rollout_id)["targets"]
+    assert (target["state"], target["reason"]) == ("failed", bad.reason)
+    assert bad.reason == "host_key_unknown" or f"127.0.0.1:{port}" in said
+    ran = [step for step in target["steps"] if step["journal_bytes"] or step["state"] == "succeeded"]
+    assert ran == []
