@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from rollcast.engine.states import StepState, TargetState
-from rollcast.rollouts import actions, leases
+from rollcast.rollouts import actions, leases, processes
 from rollcast.rollouts.actions import Entry, StepChange, TargetChange
 from rollcast.rollouts.leases import Trust
 from rollcast.worker.conduct import conduct
@@ -56,6 +59,71 @@ def test_what_is_given_back_is_claimed_at_once(desk: Desk, running: tuple[int, i
     leases.release(desk.worker)
     assert [held.id for held in leases.claim_targets(other, desk.now, 100)] == [running[1]]
     assert not leases.beat(desk.worker, desk.now)
+
+
+@pytest.fixture
+def other_process() -> Iterator[subprocess.Popen[bytes]]:
+    """A process of this machine; the test may kill it."""
+    with subprocess.Popen(["sleep", "60"]) as process:
+        yield process
+        process.kill()
+
+
+def killed(process: subprocess.Popen[bytes]) -> None:
+    """Kill the process, and let its parent know."""
+    process.kill()
+    process.wait(10)
+
+
+def held_by(desk: Desk, info: dict[str, object]) -> int:
+    """A rollout of one host whose trusted worker is the process that `info` describes: its target's id."""
+    desk.hosts("eu-01")
+    desk.worker = leases.register("somebody", desk.now, info)
+    rollout = desk.start()
+    desk.conduct(rollout)
+    return desk.targets(rollout)["eu-01"]
+
+
+def claimed(desk: Desk) -> list[int]:
+    """What another worker gets while all heartbeats are fresh: ids of targets."""
+    other = leases.register("other", desk.now, processes.identity())
+    taken = leases.claim_targets(other, desk.now, 100)
+    assert len(leases.claim_rollouts(other, desk.now, 100)) == len(taken)
+    return [held.id for held in taken]
+
+
+def test_what_a_killed_process_of_this_machine_held_is_claimed_at_once(
+    desk: Desk, other_process: subprocess.Popen[bytes]
+) -> None:
+    target = held_by(desk, processes.identity(other_process.pid))
+    killed(other_process)
+    assert claimed(desk) == [target]
+
+
+def test_a_pid_that_was_given_anew_is_another_process(desk: Desk) -> None:
+    mine = processes.identity()
+    target = held_by(desk, mine | {"born": int(str(mine["born"])) - 1})
+    assert claimed(desk) == [target]
+
+
+@pytest.mark.parametrize("stops", [False, True])
+def test_a_process_that_lives_keeps_what_it_holds(
+    desk: Desk, other_process: subprocess.Popen[bytes], stops: bool
+) -> None:
+    held_by(desk, processes.identity(other_process.pid))
+    if stops:
+        other_process.send_signal(signal.SIGSTOP)
+    assert claimed(desk) == []
+
+
+@pytest.mark.parametrize("what", ["host", "boot_id", "pid_namespace", "born", "pid"])
+@pytest.mark.parametrize("value", ["another", None])
+def test_of_a_process_elsewhere_nothing_is_known(
+    desk: Desk, other_process: subprocess.Popen[bytes], what: str, value: object
+) -> None:
+    held_by(desk, processes.identity(other_process.pid) | {what: value})
+    killed(other_process)
+    assert claimed(desk) == []
 
 
 def test_a_worker_that_lost_its_lease_changes_nothing(desk: Desk, running: tuple[int, int]) -> None:

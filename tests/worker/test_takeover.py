@@ -58,6 +58,48 @@ def test_a_killed_workers_steps_go_on_and_another_worker_reads_on(bench: Bench) 
     account_closes(bench, rollout)
 
 
+def test_on_the_same_machine_nobody_waits_for_the_lease_of_a_killed_worker(
+    bench: Bench, settings: Any
+) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "LEASE_TRUST_S": 600.0}
+    bench.hosts("a")
+    bench.recipe(COUNTS_SLOWLY)
+    first = bench.worker_process()
+    rollout = bench.start()
+    eventually(lambda: some_lines(bench, rollout), 20)
+    first.send_signal(signal.SIGKILL)
+    first.wait(timeout=10)
+    bench.worker()
+    bench.open("gate")
+    assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+    assert (bench.home / "begun").read_text() == "begun\n"
+    account_closes(bench, rollout)
+
+
+@either_way
+def test_a_frozen_workers_leases_lapse_and_when_it_wakes_it_changes_nothing(bench: Bench) -> None:
+    bench.hosts("a")
+    then = f"echo then >> $HOME/then; {bench.wait_for('last')}"
+    bench.recipe(f"{COUNTS_SLOWLY}- name: then\n  run: {then}\n")
+    first = bench.worker_process()
+    rollout = bench.start()
+    eventually(lambda: some_lines(bench, rollout), 20)
+    first.send_signal(signal.SIGSTOP)
+    bench.open("gate")
+    bench.worker()
+    bench.until_step(rollout, 1, "running")
+    last_beat = beat_of_process()
+    first.send_signal(signal.SIGCONT)
+    eventually(lambda: beat_of_process() > last_beat, 20)
+    bench.open("last")
+    page = bench.until_ended(rollout)
+    assert page["rollout"]["state"] == "succeeded"
+    assert [run["attempt"] for run in page["targets"][0]["steps"]] == [1, 1]
+    assert (bench.home / "begun").read_text() == "begun\n"
+    assert (bench.home / "then").read_text() == "then\n"
+    account_closes(bench, rollout)
+
+
 @either_way
 def test_a_worker_that_is_told_to_end_hands_its_leases_over(bench: Bench, settings: Any) -> None:
     settings.ROLLCAST = {**settings.ROLLCAST, "LEASE_TRUST_S": 600.0}
@@ -187,6 +229,11 @@ def test_a_worker_that_was_forgotten_begins_anew(bench: Bench) -> None:
         leases.release(worker)
     rollout = bench.start()
     assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+
+
+def beat_of_process() -> float:
+    """When the worker that is a process of its own said last that it lives."""
+    return Worker.objects.get(name__startswith="process").beat_at
 
 
 def leases_of() -> list[int]:

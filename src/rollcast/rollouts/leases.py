@@ -4,13 +4,15 @@ Station 4 of 12. The only writer of heartbeats, holders (`Rollout.conductor`, `T
 
 What it promises
     1. A rollout is decided on, and a target acted on, by at most one worker *whose changes count*.
-    2. Work whose holder is gone is taken over after at most LEASE_TRUST_S plus one sweep of another worker.
+    2. Work whose holder is gone is taken over after at most LEASE_TRUST_S plus one sweep of another worker;
+       by a worker on the same machine after that sweep alone.
 
 The algorithm
-    Each worker process has one row and writes the time into it every LEASE_BEAT_S. A *claim* is one
-    transaction: rows that are not at their end and whose holder is nobody, or somebody whose last beat is
-    older than LEASE_TRUST_S, get the claimer as their holder, and `fence + 1`. Every later change of state by
-    the holder is made only if the row still has the fence that the holder got, in one transaction.
+    Each worker process has one row, in which it says which process it is, and writes the time into it every
+    LEASE_BEAT_S. A *claim* is one transaction: rows that are not at their end and whose holder is nobody,
+    somebody whose last beat is older than LEASE_TRUST_S, or a process that has surely ended (processes.py),
+    get the claimer as their holder, and `fence + 1`. Every later change of state by the holder is made only
+    if the row still has the fence that the holder got, in one transaction.
 
 Why 1 is true
     Claims and changes of a row are put in one order by the database (its write lock, or the row's). After a
@@ -21,8 +23,9 @@ Why 1 is true
     on its own monotonic clock from *before* the last successful beat was sent, and lapses one beat before
     anybody may claim. A process frozen between that look and its packet is the case left over; the runner
     answers it: each attempt's folder is taken once, and a new holder that finds an attempt `starting` seals
-    it first (worker/target.py). Output needs no fence, as a journal's bytes at an offset are the same for
-    everyone; it is accepted by its mark.
+    it first (worker/detached.py). A process that has surely ended sends nothing more, so nothing is risked by
+    not waiting until its trust has lapsed; what it sent before that is the frozen one's case again. Output
+    needs no fence, as a journal's bytes at an offset are the same for everyone; it is accepted by its mark.
 
 Why 2 is true
     A holder that is gone beats no more, so the WHERE of the next claim matches; a holder that ends in order
@@ -30,7 +33,8 @@ Why 2 is true
 
 What would break it
     A change of state that does not look at the fence in its own transaction; counting trust from after the
-    beat was written; a worker that uses a name twice; setting LEASE_TRUST_S below a few beats.
+    beat was written; calling a process ended that is only out of sight; a worker that uses a name twice;
+    setting LEASE_TRUST_S below a few beats.
 """
 
 from __future__ import annotations
@@ -45,6 +49,7 @@ from django.db.models import F, Q, QuerySet
 from rollcast.conf import option
 from rollcast.engine.states import ROLLOUT_ENDS, TargetState
 from rollcast.rollouts.models import Rollout, Target, Worker
+from rollcast.rollouts.processes import surely_gone
 
 # A target in one of these states needs somebody who acts on it.
 WORKED_ON = [TargetState.RUNNING.value, TargetState.LOST.value, TargetState.CANCELLING.value]
@@ -142,8 +147,9 @@ def _claim(
     """Look and take in one transaction; the ids found before only bound its size."""
     if limit <= 0:
         return []
-    gone = Q(**{f"{holder}__isnull": True}) | Q(**{f"{holder}__beat_at__lt": now - option("LEASE_TRUST_S")})
-    free = rows.filter(gone)
+    trusted_since = now - option("LEASE_TRUST_S")
+    gone = Q(**{f"{holder}__isnull": True}) | Q(**{f"{holder}__beat_at__lt": trusted_since})
+    free = rows.filter(gone | Q(**{f"{holder}__in": _ended_processes(worker_id, trusted_since)}))
     ids = list(free.order_by("pk").values_list("pk", flat=True)[:limit])
     if not ids:
         return []
@@ -155,3 +161,9 @@ def _claim(
             **{holder: worker_id, "fence": F("fence") + 1}
         )
     return [Held(pk, fence + 1) for pk, fence in taken]
+
+
+def _ended_processes(asking: int, trusted_since: float) -> list[int]:
+    """The workers that would still be trusted, had their processes not ended on this very machine."""
+    trusted = Worker.objects.filter(beat_at__gte=trusted_since).exclude(pk=asking)
+    return [pk for pk, info in trusted.values_list("pk", "info") if surely_gone(info)]

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import livefeed
 from rollcast import dispatch
 from rollcast.remote.connectors import open_connection
-from rollcast.rollouts import leases
+from rollcast.rollouts import leases, processes
 from rollcast.rollouts.leases import Trust
 from rollcast.worker.context import Connect, Context
 from rollcast.worker.database import Database
@@ -106,8 +106,7 @@ class WorkerProcess:
             connect=self._connect,
             wake=woken.set,
         )
-        info: dict[str, object] = {"host": socket.gethostname(), "pid": os.getpid()}
-        worker_id = await database(leases.register, self.name, context.clock(), info)
+        worker_id = await database(leases.register, self.name, context.clock(), processes.identity())
         context = replace(context, worker_id=worker_id)
         sweep = Sweep(context, woken)
         await sweep.beat()
