@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rollcast.cli.arguments import Commands, add_home, add_json
 from rollcast.cli.installation import actor, open_installation
-from rollcast.cli.said import OK, print_json, print_table
+from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, say
+
+if TYPE_CHECKING:
+    from rollcast.fleet.models import HostKey
 
 
 def add_to(commands: Commands) -> None:
@@ -21,7 +25,7 @@ def add_to(commands: Commands) -> None:
     importing = verbs.add_parser("import", help="bring hosts in from a CSV or YAML file, all or none")
     importing.add_argument("file", type=Path)
     importing.set_defaults(act=import_file)
-    trust = verbs.add_parser("trust", help="accept the host key that was seen on a host")
+    trust = verbs.add_parser("trust", help="trust the key that a host shows")
     trust.add_argument("name")
     trust.add_argument("--fingerprint", help="accept only this one, SHA256:…")
     trust.set_defaults(act=trust_name)
@@ -79,13 +83,38 @@ def import_file(given: argparse.Namespace) -> int:
 
 
 def trust_name(given: argparse.Namespace) -> int:
-    """Pin the key that was seen on a host."""
-    open_installation(given.home)
-    from rollcast.fleet.actions import trust_host
+    """Pin a key of a host: the one that waits for a decision, else the one that the host shows now.
 
-    key = trust_host(given.name, actor(), given.fingerprint)
+    A key that was never seen before is shown first. It is trusted when its fingerprint was given, or when a
+    person at the terminal says so.
+    """
+    open_installation(given.home)
+    from rollcast.fleet.actions import look_at_host, trust_host
+    from rollcast.fleet.queries import host_row
+
+    host = host_row(given.name)
+    known = {key["fingerprint"] for key in host["keys"]} if host else set()
+    waits = any(key["state"] == "pending" for key in host["keys"]) if host else False
+    fingerprint: str | None = given.fingerprint
+    if fingerprint not in known if fingerprint else not waits:
+        seen = look_at_host(given.name, actor())
+        if fingerprint is None and seen.state == "pending" and not _confirmed(given.name, seen):
+            return BAD_INPUT
+        fingerprint = fingerprint or seen.fingerprint
+    key = trust_host(given.name, actor(), fingerprint)
     said = {"host": given.name, "algorithm": key.algorithm, "fingerprint": key.fingerprint}
     print_json(said) if given.json else print(
         f"{given.name} is trusted with {key.algorithm} {key.fingerprint}"
     )
     return OK
+
+
+def _confirmed(name: str, key: HostKey) -> bool:
+    """Whether a person at the terminal has compared the key; without a terminal, what to type then."""
+    kind = key.algorithm.removeprefix("ssh-").partition("-")[0]
+    say(f"{name} shows {key.algorithm} {key.fingerprint}")
+    say(f"Compare it on the host itself: ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub")
+    if not sys.stdin.isatty():
+        say("Then type:", f"rollcast hosts trust {name} --fingerprint {key.fingerprint}")
+        return False
+    return input("Do you trust it? [y/N] ").strip().lower() in {"y", "yes"}

@@ -7,6 +7,7 @@ true: all rows are checked before the first is written, in one transaction; `not
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -14,11 +15,15 @@ from django.db import transaction
 from django.utils import timezone
 
 from rollcast.access import audit
+from rollcast.conf import option
 from rollcast.engine.problems import InputError, Problem, gettext_noop, listed, nearest
 from rollcast.fleet.host_keys import HostKeyText, parse_host_key
 from rollcast.fleet.importers import read_inventory
 from rollcast.fleet.models import Credential, Host, HostKey, KeyState
+from rollcast.fleet.queries import host_spec
 from rollcast.fleet.rows import HostRow, RawRow, check_rows
+from rollcast.remote.errors import RemoteError
+from rollcast.remote.probe import presented_key
 
 
 @dataclass
@@ -64,6 +69,29 @@ def refuse_key(name: str, actor: str, fingerprint: str | None = None) -> HostKey
         _decide([key], KeyState.REVOKED, actor)
         audit.record(actor, "host.refused", f"host/{host.name}", {"fingerprint": key.fingerprint})
         return key
+
+
+def look_at_host(name: str, actor: str) -> HostKey:
+    """Ask the host for the key that it shows now, and remember it; nothing is trusted by that.
+
+    The row answered is `pending` if a person has to decide, else what was decided about that key before.
+    Takes up to CONNECT_TIMEOUT_S plus LOGIN_TIMEOUT_S seconds. InputError if there is no such host or it
+    shows no key.
+    """
+    host = _host(name)
+    try:
+        seen = asyncio.run(
+            presented_key(host_spec(host), option("CONNECT_TIMEOUT_S") + option("LOGIN_TIMEOUT_S"))
+        )
+    except RemoteError as error:
+        template = gettext_noop("No host key was seen: %(error)s.")
+        cure = gettext_noop("Check its address and port, and that an SSH server listens there.")
+        params = {"error": error.message.rstrip(".")}
+        raise InputError(Problem("host_unreachable", template, params, cure, field="name")) from error
+    with transaction.atomic():
+        key = note_seen_key(host.pk, seen)
+        audit.record(actor, "host.looked_at", f"host/{host.name}", {"fingerprint": key.fingerprint})
+    return key
 
 
 def note_seen_key(host_id: int, key_text: str) -> HostKey:
@@ -205,7 +233,7 @@ def _key_to_decide(host: Host, fingerprint: str | None, states: Sequence[KeyStat
         return found[0]
     if fingerprint is None and not found:
         template = gettext_noop("No key of “%(name)s” waits for a decision.")
-        cure = gettext_noop("A key is noted when the host is reached and shows one that is not trusted.")
+        cure = gettext_noop("Look at the host first: it then shows its key.")
         code = "key_none_pending"
     elif fingerprint is None:
         template = gettext_noop("%(n)d keys of “%(name)s” wait for a decision.")
