@@ -53,6 +53,12 @@ def import_hosts(request: HttpRequest, body: shapes.Import) -> Any:
     return fleet_actions.import_hosts(body.text, body.filename, actor_of(request))
 
 
+@hosts.post("/{name}/look", response={200: shapes.HostKey, **PROBLEMS})
+def look_at_host(request: HttpRequest, name: str) -> Any:
+    """Ask the host which key it shows now, and remember it; nothing is trusted by that."""
+    return fleet_actions.look_at_host(name, actor_of(request))
+
+
 @hosts.post("/{name}/trust", response={200: shapes.HostKey, **PROBLEMS})
 def trust_host(request: HttpRequest, name: str, body: shapes.Trust) -> Any:
     """Trust the key that the host showed last, or the one with this fingerprint."""

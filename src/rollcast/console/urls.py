@@ -13,6 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("fleet/", fleet.fleet, name="fleet"),
     path("fleet/import", fleet.fleet_import, name="fleet_import"),
     path("fleet/<str:name>/", fleet.host, name="host"),
+    path("fleet/<str:name>/look", fleet.host_look, name="host_look"),
     path("fleet/<str:name>/trust", fleet.host_trust, name="host_trust"),
     path("fleet/<str:name>/refuse", fleet.host_refuse, name="host_refuse"),
     path("recipes/", recipes.recipes, name="recipes"),

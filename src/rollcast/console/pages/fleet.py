@@ -82,6 +82,19 @@ def host(request: HttpRequest, name: str) -> HttpResponse:
 
 @console_page
 @require_POST
+def host_look(request: HttpRequest, name: str) -> HttpResponse:
+    """Ask the host which key it shows now; what it shows waits for a decision on its page."""
+    try:
+        key = actions.look_at_host(name, actor_of(request))
+    except InputError as error:
+        return _host_page(request, name, say_all(error), status=422)
+    if key.state == "pinned":
+        messages.success(request, _("The host shows the key that is trusted."))
+    return HttpResponseRedirect(reverse("console:host", args=[name]))
+
+
+@console_page
+@require_POST
 def host_trust(request: HttpRequest, name: str) -> HttpResponse:
     """Trust the key with the posted fingerprint; the one trusted before is revoked."""
     return _decide(request, name, actions.trust_host, _("The key is trusted from now on."))
