@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import signal
+import subprocess
+from pathlib import Path
 from typing import Any
 
 import pytest
+from django.db import OperationalError, transaction
 
 from rollcast.rollouts import actions, leases, queries
 from rollcast.rollouts.models import Worker
@@ -84,7 +87,7 @@ def test_a_frozen_workers_leases_lapse_and_when_it_wakes_it_changes_nothing(benc
     first = bench.worker_process()
     rollout = bench.start()
     eventually(lambda: some_lines(bench, rollout), 20)
-    first.send_signal(signal.SIGSTOP)
+    freeze_outside_transactions(first)
     bench.open("gate")
     bench.worker()
     bench.until_step(rollout, 1, "running")
@@ -229,6 +232,34 @@ def test_a_worker_that_was_forgotten_begins_anew(bench: Bench) -> None:
         leases.release(worker)
     rollout = bench.start()
     assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+
+
+def test_a_worker_that_finds_the_database_locked_tries_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.hosts("a")
+    bench.recipe("- name: say\n  run: echo said\n")
+    register, refused = leases.register, []
+
+    def refuses_once(*args: Any) -> int:
+        if not refused:
+            refused.append(args)
+            raise OperationalError("database is locked")
+        return register(*args)
+
+    monkeypatch.setattr(leases, "register", refuses_once)
+    bench.worker()
+    rollout = bench.start()
+    assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+    assert refused
+
+
+def freeze_outside_transactions(process: subprocess.Popen[bytes]) -> None:
+    """Stop the process while we hold the database's write lock, so that it does not freeze with it."""
+    with transaction.atomic():
+        process.send_signal(signal.SIGSTOP)
+        stat = Path(f"/proc/{process.pid}/stat")
+        eventually(lambda: stat.read_text().rpartition(")")[2].split()[0] == "T")
 
 
 def beat_of_process() -> float:

@@ -15,6 +15,9 @@ import secrets
 import socket
 import threading
 from dataclasses import dataclass, replace
+from typing import Final
+
+from django.db import OperationalError
 
 import livefeed
 from rollcast import dispatch
@@ -28,6 +31,9 @@ from rollcast.worker.recorder import Recorder
 from rollcast.worker.sweep import LeaseGone, Sweep
 
 log = logging.getLogger(__name__)
+
+# Seconds before a worker tries again whose database was locked for longer than its own time-out, or away.
+RETRY_S: Final = 1.0
 
 
 def worker_name(wish: str | None) -> str:
@@ -70,6 +76,12 @@ class WorkerProcess:
                     # Silent for an hour (a machine that slept) and forgotten: nothing is held any more.
                     log.warning("%s was forgotten by the other workers and begins anew", self.name)
                     self.name = worker_name(self._wish)
+                except OperationalError as error:
+                    log.warning("%s: the database refuses, it is tried again: %s", self.name, error)
+                    self.name = worker_name(self._wish)
+                    with contextlib.suppress(TimeoutError):
+                        async with asyncio.timeout(RETRY_S):
+                            await stop.wait()
         finally:
             await database.close()
 
