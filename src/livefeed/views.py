@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpRespons
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.text import compress_string
 
-from livefeed.access import may_read
+from livefeed.access import foreign_origin, may_read
 from livefeed.frames import JSON, encode
 from livefeed.log import FeedNotFound, head
 from livefeed.pages import stored_frames
@@ -46,7 +46,7 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
         return _json({"error": "feed, after or limit is out of range"}, 400)
     if epoch is None and after:
         return _json({"error": "a cursor needs its epoch"}, 400)
-    if not may_read(request.user, feed):
+    if foreign_origin(request) or not may_read(request.user, feed):
         return _json({"error": "forbidden"}, 403)
     try:
         return _page(request, feed, epoch, after, min(limit, PAGE_EVENTS))

@@ -47,6 +47,7 @@ def settings() -> dict[str, Any]:
             "django.contrib.auth.middleware.AuthenticationMiddleware",
         ],
         "ROOT_URLCONF": "livefeed.urls",
+        "CSRF_TRUSTED_ORIGINS": [ORIGIN],
         "USE_TZ": True,
         "SESSION_COOKIE_NAME": os.environ["LIVE_COOKIE"],
         "DATABASES": {

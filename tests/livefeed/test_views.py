@@ -108,6 +108,18 @@ def test_a_question_that_has_no_page_gets_its_reason(
 
 
 @pytest.mark.parametrize(
+    ("origin", "status"),
+    [("http://testserver", 200), ("http://friend.test", 200), ("http://evil.test", 403), ("null", 403)],
+)
+def test_a_foreign_page_gets_no_history(
+    browser: Client, settings: Settings, origin: str, status: int
+) -> None:
+    settings.CSRF_TRUSTED_ORIGINS = ["http://friend.test"]
+    write("f", 10)
+    assert get(browser, {"Origin": origin}, feed="f").status_code == status
+
+
+@pytest.mark.parametrize(
     ("epoch", "after", "reason"), [("x", 5, "epoch"), (None, 11, "ahead"), (None, 2**63, "ahead")]
 )
 def test_a_cursor_that_is_not_good_is_reset(

@@ -7,8 +7,8 @@ from ninja.errors import HttpError
 from ninja.security import SessionAuth
 from typing_extensions import override
 
+from livefeed.access import foreign_origin
 from rollcast.access.permissions import User, may_operate
-from rollcast.console.origin import foreign_origin
 
 
 class OperatorSession(SessionAuth):

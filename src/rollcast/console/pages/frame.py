@@ -12,9 +12,9 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import render
 from django_htmx.http import HttpResponseClientRedirect
 
+from livefeed.access import foreign_origin
 from rollcast.access.permissions import operator_required
 from rollcast.conf import option
-from rollcast.console.origin import foreign_origin
 
 View = Callable[..., HttpResponseBase]
 
