@@ -66,6 +66,7 @@ REASONS: Final[dict[str, Word]] = {
     "auth_failed": _("The host refused the user or the key"),
     "budget_exceeded": _("The failure budget was exceeded"),
     "interrupted": _("The step was cut off; how far it came is not known"),
+    "recipe_unreadable": _("The recipe can no longer be read; cancel and start anew"),
     "host_removed": _("The host is no longer in the fleet"),
     "contact_lost": _("Contact with the host was lost"),
     "hosts_skipped": _("Hosts were left out and not retried"),

@@ -82,6 +82,10 @@ INTERRUPTED: Final = (
 NOTHING_RAN: Final = (
     "nothing_ran"  # step interrupted, but its folder was sealed: the start never reached the host
 )
+# The recipe's text was valid when the rollout was started and is not any more (a newer Rollcast reads it).
+RECIPE_UNREADABLE: Final = "recipe_unreadable"
+# With one of these a running target holds its place and waits for a person.
+WAITING_REASONS: Final = frozenset({INTERRUPTED, RECIPE_UNREADABLE})
 CANCEL_TOO_LATE: Final = "cancel_too_late"  # rollout ended by itself before the cancel was seen
 
 ROLLOUT_MOVES: Final[Mapping[RolloutState, frozenset[RolloutState]]] = {

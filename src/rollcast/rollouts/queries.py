@@ -18,12 +18,13 @@ from django.db.models import Count, Max
 
 import livefeed
 from rollcast.conf import option
+from rollcast.engine.problems import InputError
 from rollcast.engine.recipe import Recipe, Step
 from rollcast.engine.snapshot import Snapshot, StepRunView, TargetView
-from rollcast.engine.states import INTERRUPTED, RolloutState, StepState, TargetState, Wanted
+from rollcast.engine.states import WAITING_REASONS, RolloutState, StepState, TargetState, Wanted
 from rollcast.fleet.queries import host_spec
 from rollcast.remote.connector import HostSpec
-from rollcast.rollouts.models import Artifact, Rollout, StepRun, Target
+from rollcast.rollouts.models import Artifact, RecipeRevision, Rollout, StepRun, Target
 from rollcast.rollouts.recipe_files import parse_recipe
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -117,6 +118,7 @@ class TargetPlan:
     latest: RunRow | None
     starts_sent: frozenset[int]  # step indexes of which there are rows
     recipe: Recipe
+    unreadable: str  # what is wrong with the recipe, of which `recipe` is then no more than a stand-in; or ""
     params: Mapping[str, str]
     host_id: int | None
     spec: HostSpec | None  # None = the host was removed from the fleet
@@ -153,6 +155,9 @@ def target_plan(target_id: int) -> TargetPlan:
     rollout = target.rollout
     runs = list(StepRun.objects.filter(target=target).order_by("attempt"))
     latest = _latest_runs(runs, [target]).get(target.pk)
+    recipe, unreadable = _recipe_or_stand_in(
+        rollout.revision, 1 + max((r.step_index for r in runs), default=-1)
+    )
     return TargetPlan(
         rollout_id=rollout.pk,
         worker_id=target.worker_id,
@@ -162,7 +167,8 @@ def target_plan(target_id: int) -> TargetPlan:
         since=target.since.timestamp(),
         latest=None if latest is None else _run_row(latest),
         starts_sent=frozenset(run.step_index for run in runs),
-        recipe=_recipe_of(rollout.revision.sha256, rollout.revision.text),
+        recipe=recipe,
+        unreadable=unreadable,
         params=rollout.params,
         host_id=target.host_id,
         spec=None if target.host is None else host_spec(target.host),
@@ -179,6 +185,15 @@ def mark(rollout_id: int, target_id: int, step_index: int, attempt: int) -> int:
 def _recipe_of(sha256: str, text: str) -> Recipe:
     """A revision never changes: its text is read once per process."""
     return parse_recipe(text)
+
+
+def _recipe_or_stand_in(revision: RecipeRevision, n_steps: int) -> tuple[Recipe, str]:
+    """The recipe and "", or one of `n_steps` nameless steps and what is wrong with its text."""
+    try:
+        return _recipe_of(revision.sha256, revision.text), ""
+    except InputError as error:
+        steps = tuple(Step(name="?", kind="run", timeout_s=0.0) for _ in range(n_steps))
+        return Recipe(revision.name, "", "", (), steps), str(error)
 
 
 def _run_row(run: StepRun) -> RunRow:
@@ -221,7 +236,8 @@ def rollout_page(rollout_id: int) -> dict[str, Any]:
     waves: dict[int, int] = {}
     for target in targets:
         waves[target.wave] = waves.get(target.wave, 0) + 1
-    recipe = _recipe_of(row.revision.sha256, row.revision.text)
+    n_begun = 1 + max((run["step"] for one in runs.values() for run in one), default=-1)
+    recipe, _ = _recipe_or_stand_in(row.revision, n_begun)
     return {
         "feed": {"key": feed.key, "epoch": feed.epoch, "head": feed.head, "closed": feed.closed},
         "rollout": _rollout_json(row),
@@ -251,7 +267,7 @@ def rollout_list(page: int = 1, states: Iterable[str] = ()) -> dict[str, Any]:
     grouped = Target.objects.filter(rollout__in=rows).values_list("rollout_id", "state", "reason")
     for rollout_id, state, reason, n in grouped.annotate(n=Count("pk")).order_by("rollout_id", "state"):
         targets[rollout_id][state] = targets[rollout_id].get(state, 0) + n
-        if state == TargetState.RUNNING.value and reason == INTERRUPTED:
+        if state == TargetState.RUNNING.value and reason in WAITING_REASONS:
             waiting[rollout_id] += n
     return {
         "rollouts": [

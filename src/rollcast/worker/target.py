@@ -14,7 +14,7 @@ import contextlib
 from rollcast.conf import option
 from rollcast.engine.decide import Attach, AwaitPerson, Finish, Hold, StartStep, Stop, next_action
 from rollcast.engine.recipe import Step
-from rollcast.engine.states import StepState, StopEvidence, TargetState
+from rollcast.engine.states import RECIPE_UNREADABLE, StepState, StopEvidence, TargetState
 from rollcast.fleet.actions import note_seen_key
 from rollcast.remote.connector import Connection
 from rollcast.remote.errors import AuthFailed, HostKeyChanged, HostKeyUnknown, RemoteError
@@ -57,6 +57,8 @@ class TargetRun:
             await self._contact.close()
 
     async def _act(self, plan: TargetPlan) -> None:
+        if plan.view.state is not TargetState.CANCELLING and not await self._readable(plan):
+            return
         action = next_action(plan.view, plan.steps, plan.wanted)
         match action:
             case StartStep(step_index=index, attempt=attempt):
@@ -74,6 +76,18 @@ class TargetRun:
                 await self._hand.poked()
             case Finish(state=state, reason=reason):
                 await self._finish(plan, state, reason)
+
+    async def _readable(self, plan: TargetPlan) -> bool:
+        """Whether the steps are known; if not, the target says so and waits. What runs on it goes on."""
+        active = {TargetState.RUNNING, TargetState.LOST}
+        if plan.unreadable:
+            await self._hand.change_target(active, TargetState.RUNNING, RECIPE_UNREADABLE, plan.unreadable)
+            await self._hand.poked()
+        elif plan.view.reason == RECIPE_UNREADABLE:
+            await self._hand.change_target(active, TargetState.RUNNING)
+        else:
+            return True
+        return False
 
     # ---- what the rules ask for ----------------------------------------------------------------------------
 

@@ -32,6 +32,19 @@ def test_a_step_that_was_cut_off_says_what_a_person_can_do(rollout: Rollout) -> 
     expect(page.locator("tr[data-host=h1] + .hm-said")).to_be_hidden()
 
 
+def test_an_unreadable_recipe_says_what_is_wrong_and_offers_no_retry(
+    page: Page, site: Site, feed_server: ScriptedFeed
+) -> None:
+    snapshot = snapshot_of()
+    snapshot["rollout"] |= {"state": "running"}
+    snapshot["targets"][0] |= {"state": "running", "reason": "recipe_unreadable", "detail": "line 3: paces"}
+    open_page(page, site, feed_server, snapshot)
+    said = page.locator("tr[data-host=h1] + .hm-said td")
+    expect(said).to_have_text("The recipe can no longer be read; cancel and start anew · line 3: paces")
+    expect(page.get_by_role("button", name="Retry")).to_be_hidden()
+    expect(page.get_by_role("button", name="Cancel", exact=False).first).to_be_visible()
+
+
 def test_a_lost_host_says_since_when_and_that_nothing_is_decided(rollout: Rollout) -> None:
     page = rollout.page
     rollout.target(1, "lost", 2, reason="contact_lost")

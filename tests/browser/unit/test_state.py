@@ -164,6 +164,7 @@ def test_foreign_and_unknown_events_change_nothing(page: Page) -> None:
         ("pending", "run", ("pending", ""), {"pause", "cancel"}),
         ("running", "run", ("running", ""), {"pause", "cancel"}),
         ("running", "run", ("running", "interrupted"), {"pause", "cancel", "retry"}),
+        ("running", "run", ("running", "recipe_unreadable"), {"pause", "cancel"}),
         ("running", "pause", ("running", ""), {"resume", "cancel"}),
         ("paused", "pause", ("failed", "exit 1"), {"resume", "cancel", "retry"}),
         ("cancelling", "cancel", ("cancelling", ""), set()),
@@ -191,15 +192,15 @@ def test_counts_and_waves_say_what_is_shown(page: Page) -> None:
         ("failed", "exit 1"),
         ("running", "interrupted"),
         ("running", ""),
-        ("pending", ""),
+        ("running", "recipe_unreadable"),
         ("pending", ""),
     ]
     for target, (state, reason) in zip(snapshot["targets"], states, strict=True):
         target |= {"state": state, "reason": reason}
     got = page.evaluate(ASK, [snapshot, "figures"])
-    assert got["counts"] == {"succeeded": 1, "failed": 1, "waiting": 1, "running": 1, "pending": 2}
+    assert got["counts"] == {"succeeded": 1, "failed": 1, "waiting": 2, "running": 1, "pending": 1}
     assert got["waves"] == [
         {"n": 2, "done": 2, "failed": 1, "state": "failed"},
         {"n": 2, "done": 0, "failed": 0, "state": "waiting"},
-        {"n": 2, "done": 0, "failed": 0, "state": "pending"},
+        {"n": 2, "done": 0, "failed": 0, "state": "waiting"},
     ]

@@ -16,7 +16,7 @@ from django.utils.translation import gettext, ngettext
 from rollcast.access.permissions import may_operate as user_may_operate
 from rollcast.conf import option
 from rollcast.console import words
-from rollcast.engine.states import INTERRUPTED, TARGET_ENDS
+from rollcast.engine.states import TARGET_ENDS, WAITING_REASONS
 
 register = template.Library()
 
@@ -72,9 +72,9 @@ def rollout_state(rollout: Mapping[str, Any]) -> SafeString:
 
 @register.simple_tag
 def target_state(target: Mapping[str, Any]) -> SafeString:
-    """State of a target; one that was cut off in mid-step waits for a person."""
+    """State of a target; one that was cut off in mid-step, say, waits for a person."""
     code = str(target["state"])
-    if code == "running" and target["reason"] == INTERRUPTED:
+    if code == "running" and target["reason"] in WAITING_REASONS:
         return state("waiting")
     return state(code, reason(target["reason"]))
 

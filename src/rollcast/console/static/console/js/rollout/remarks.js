@@ -3,7 +3,7 @@
 
 import { gettext, interpolate, ngettext, number, timeOfDay } from "../i18n.js";
 import { cureOf } from "./cures.js";
-import { shownState } from "./state.js";
+import { shownState, wasCutOff } from "./state.js";
 import { evidenceWord, reasonWord } from "./words.js";
 
 /** @typedef {import("./state.js").RolloutModel} RolloutModel */
@@ -20,6 +20,7 @@ export function remarkOf(target, steps) {
   const evidence = target.steps.findLast((run) => run.stop_evidence)?.stop_evidence ?? "";
   switch (shownState(target)) {
     case "waiting":
+      if (!wasCutOff(target)) return [reasonWord(target.reason), target.detail].filter(Boolean).join(" · ");
       return interpolate(gettext("%(step)s was cut off: retry runs it again, cancel gives it up"), { step });
     case "lost":
       return interpolate(gettext("no contact since %(time)s; nothing is decided yet, the step may still run"), {
@@ -43,7 +44,7 @@ export function remarkOf(target, steps) {
  */
 export function adviceOf(model) {
   const advice = [];
-  const waiting = model.targets.filter((target) => shownState(target) === "waiting");
+  const waiting = model.targets.filter(wasCutOff);
   const lost = model.targets.filter((target) => target.state === "lost");
   if (waiting.length > 0) {
     const text = ngettext(

@@ -42,6 +42,8 @@
 /** Target states that will not change by themselves. */
 const ENDS = new Set(["succeeded", "failed", "cancelled", "skipped"]);
 const ROLLOUT_ENDS = new Set(["succeeded", "failed", "cancelled"]);
+/** With one of these a running target waits for a person. */
+const WAITING_REASONS = new Set(["interrupted", "recipe_unreadable"]);
 const BY_PERSON = new Set([
   "rollout.started",
   "rollout.paused",
@@ -213,7 +215,12 @@ function waveState(targets, done, failed) {
 
 /** "waiting" for a target that holds its place until a person decides. @param {Target} target */
 export function shownState({ state, reason }) {
-  return state === "running" && reason === "interrupted" ? "waiting" : state;
+  return state === "running" && WAITING_REASONS.has(reason) ? "waiting" : state;
+}
+
+/** Whether it waits because its step was cut off: a retry runs the step again. @param {Target} target */
+export function wasCutOff({ state, reason }) {
+  return state === "running" && reason === "interrupted";
 }
 
 /**
@@ -244,7 +251,7 @@ export function possibleVerbs(model) {
   const retryable = model.targets.some(
     (target) =>
       target.state === "failed" ||
-      shownState(target) === "waiting" ||
+      wasCutOff(target) ||
       (target.state === "skipped" && target.reason === "budget_exceeded"),
   );
   return {

@@ -7,7 +7,7 @@
 import { gettext, interpolate, ngettext, number } from "../i18n.js";
 import { attribute, make, say } from "../dom.js";
 import { confirmed } from "./dialogs.js";
-import { possibleVerbs, shownState } from "./state.js";
+import { possibleVerbs, shownState, wasCutOff } from "./state.js";
 
 /** @typedef {import("./state.js").RolloutModel} RolloutModel */
 /** @typedef {"pause" | "resume" | "cancel" | "retry"} Verb */
@@ -174,7 +174,7 @@ function questionFor(verb, model) {
   }
   if (verb === "retry") {
     const names = model.targets
-      .filter((target) => ["failed", "waiting"].includes(shownState(target)) || target.state === "skipped")
+      .filter((target) => ["failed", "skipped"].includes(target.state) || wasCutOff(target))
       .map((target) => target.name);
     const text = ngettext(
       "%(n)s host goes on from the step it stopped at: %(names)s",

@@ -77,6 +77,8 @@ export function reasonWord(reason) {
       return gettext("The failure budget was exceeded");
     case "interrupted":
       return gettext("The step was cut off; how far it came is not known");
+    case "recipe_unreadable":
+      return gettext("The recipe can no longer be read; cancel and start anew");
     case "host_removed":
       return gettext("The host is no longer in the fleet");
     case "contact_lost":
