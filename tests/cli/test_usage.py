@@ -101,7 +101,7 @@ def test_pieces_of_a_line_become_one_line_and_states_are_named() -> None:
                 "t1/s0/a1",
                 0,
                 5,
-                [{"step": 0, "state": "failed", "exit_code": 3, "reason": "exit"}],
+                [{"step": 0, "state": "failed", "exit_code": 3, "reason": "exit", "detail": "h said no"}],
             ]
         ),
         *screen.lines(["t1", "line", "t1/s0/a2", 0, 6, ["next attempt"]]),
@@ -109,7 +109,7 @@ def test_pieces_of_a_line_become_one_line_and_states_are_named() -> None:
     assert said == [
         "eu-01 | one line",
         "eu-01 | two",
-        "eu-01 · 1 stop failed (exit 3, exit)",
+        "eu-01 · 1 stop failed (exit 3, exit, h said no)",
         "eu-01 | unfinished",
         "eu-01 | next attempt",
     ]

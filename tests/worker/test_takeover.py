@@ -239,7 +239,8 @@ def test_a_worker_that_finds_the_database_locked_tries_again(
 ) -> None:
     bench.hosts("a")
     bench.recipe("- name: say\n  run: echo said\n")
-    register, refused = leases.register, []
+    register = leases.register
+    refused: list[Any] = []
 
     def refuses_once(*args: Any) -> int:
         if not refused:

@@ -111,6 +111,6 @@ class Screen:
 
 def _why(data: dict[str, Any]) -> str:
     code = data.get("exit_code")
-    parts = [f"exit {code}" if code else "", data.get("reason", "")]
+    parts = [f"exit {code}" if code else "", data.get("reason", ""), data.get("detail", "")]
     said = ", ".join(part for part in parts if part)
     return f" ({said})" if said else ""
