@@ -11,9 +11,17 @@ from importlib import import_module
 from typing import Any, cast
 
 from django.conf import settings
-from django.contrib.auth import get_user
+from django.contrib.auth import (
+    BACKEND_SESSION_KEY,
+    HASH_SESSION_KEY,
+    SESSION_KEY,
+    get_user_model,
+    load_backend,
+)
 from django.contrib.auth.models import AnonymousUser
+from django.contrib.sessions.backends.base import SessionBase
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 from django.utils.module_loading import import_string
 
 from livefeed.conf import option
@@ -53,6 +61,23 @@ def current_user(scope: Mapping[str, Any]) -> Any:
     if session is None:
         fresh = type(user)._default_manager.filter(pk=user.pk, is_active=True).first()
         return fresh or AnonymousUser()
-    request = HttpRequest()
-    request.session = import_module(settings.SESSION_ENGINE).SessionStore(session.session_key)
-    return get_user(request)
+    return user_of(import_module(settings.SESSION_ENGINE).SessionStore(session.session_key))
+
+
+def user_of(session: SessionBase) -> Any:
+    """The user of a session, or AnonymousUser. Writes nothing, unlike the get_user of Django and of Channels.
+
+    Those give a session another key after a change of SECRET_KEY, or delete it. A socket cannot set the
+    cookie that belongs to that: the page around it would be signed out. The next page does it in order.
+    """
+    try:
+        key, path, proof = (session[name] for name in (SESSION_KEY, BACKEND_SESSION_KEY, HASH_SESSION_KEY))
+    except KeyError:
+        return AnonymousUser()
+    if path not in settings.AUTHENTICATION_BACKENDS:
+        return AnonymousUser()
+    user: Any = load_backend(path).get_user(get_user_model()._meta.pk.to_python(key))
+    if user is None:
+        return AnonymousUser()
+    proofs = [user.get_session_auth_hash(), *user.get_session_auth_fallback_hash()]
+    return user if any(constant_time_compare(proof, each) for each in proofs) else AnonymousUser()

@@ -67,15 +67,15 @@ def settings() -> dict[str, Any]:
 
 def application() -> Any:
     """HTTP by Django; the socket by Channels, with origin check and sign-in in front of it."""
-    from channels.auth import AuthMiddlewareStack
     from channels.routing import ProtocolTypeRouter, URLRouter
     from channels.security.websocket import OriginValidator
     from django.core.asgi import get_asgi_application
 
     http = get_asgi_application()
     from livefeed.routing import websocket_urlpatterns
+    from livefeed.sign_in import session_user_stack
 
-    socket = OriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), [ORIGIN])
+    socket = OriginValidator(session_user_stack(URLRouter(websocket_urlpatterns)), [ORIGIN])
     return ProtocolTypeRouter({"http": http, "websocket": socket})
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 
-from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import OriginValidator
 from django.conf import settings
@@ -17,11 +16,13 @@ from django.core.asgi import get_asgi_application
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rollcast.config.settings")
 pages = get_asgi_application()
 
-from livefeed.routing import websocket_urlpatterns  # noqa: E402  (needs the apps that the line above loads)
+# They need the apps that the line above loads.
+from livefeed.routing import websocket_urlpatterns  # noqa: E402
+from livefeed.sign_in import session_user_stack  # noqa: E402
 
 application = ProtocolTypeRouter(
     {
         "http": pages,
-        "websocket": OriginValidator(AuthMiddlewareStack(URLRouter(websocket_urlpatterns)), settings.ORIGINS),
+        "websocket": OriginValidator(session_user_stack(URLRouter(websocket_urlpatterns)), settings.ORIGINS),
     }
 )
