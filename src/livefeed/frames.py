@@ -34,11 +34,18 @@ _ascii = json.JSONEncoder(ensure_ascii=True, separators=(",", ":"), allow_nan=Fa
 def encode(value: JSON) -> str:
     """Compact JSON that is always valid UTF-8; raises ValueError (NaN) or TypeError for what is no JSON."""
     text = _plain(value)
+    if text.isascii():  # known without a look at the characters, and true of most lines
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:  # a lone surrogate: an escape says the same and can be sent
         return _ascii(value)
     return text
+
+
+def size_of(text: str) -> int:
+    """Bytes of the text in UTF-8."""
+    return len(text) if text.isascii() else len(text.encode())
 
 
 @dataclass(frozen=True)
@@ -104,7 +111,7 @@ class _Packer:
 
     def add(self, text: str) -> None:
         """One more event."""
-        size = len(text.encode())
+        size = size_of(text)
         count = self._next - self._frame_first
         if count and (self._size + size > FRAME_BYTES or count >= FRAME_EVENTS):
             self.finish_group()

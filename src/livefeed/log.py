@@ -51,6 +51,7 @@ from livefeed.frames import (
     pack,
     pack_index,
     pack_lanes,
+    size_of,
 )
 from livefeed.models import Feed, Frame, FrameIndex, Instance, Lane, Origin
 
@@ -216,7 +217,7 @@ def _checked(feed: str, chunk: Chunk) -> list[str]:
             raise ValueError(f"a mark moves forward: {chunk.before} to {chunk.after}")
     texts = [encode(item) for item in chunk.items]
     for text in texts:
-        if len(text) > EVENT_BYTES or len(text.encode()) > EVENT_BYTES:
+        if len(text) > EVENT_BYTES or size_of(text) > EVENT_BYTES:
             raise ValueError(
                 f"an event may have {EVENT_BYTES} bytes of JSON, this one has {len(text)} characters"
             )

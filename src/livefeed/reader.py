@@ -26,7 +26,7 @@ from weakref import WeakKeyDictionary
 from livefeed import protocol
 from livefeed.conf import option
 from livefeed.doorbell import doorbell
-from livefeed.frames import Stored
+from livefeed.frames import Stored, size_of
 from livefeed.log import FeedNotFound, FeedState, head
 from livefeed.pages import stored_frames
 from livefeed.session import Encoded, Head
@@ -243,4 +243,4 @@ def _continues(known: FeedState | None, state: FeedState, tail: int) -> bool:
 
 def _encoded(frame: Stored) -> Encoded:
     tail = protocol.ev_tail(frame.prev, frame.to, frame.text)
-    return Encoded(frame.prev, frame.to, tail, len(tail.encode()))
+    return Encoded(frame.prev, frame.to, tail, size_of(tail))

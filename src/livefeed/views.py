@@ -1,8 +1,8 @@
 """History pages: docs/protocol.md, section 6.
 
 The groups of a page are the stored text, joined, never decoded. A page that the next frame did not fit into
-never changes in what it holds, so it carries an ETag; browsers ask again each time, because rights may have
-gone.
+never changes in what it holds, so it carries an ETag, and nothing need be read to compare that; browsers ask
+again each time, because rights may have gone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     query = request.GET
     try:
         feed, epoch = query["feed"], query.get("epoch") or None
-        after, limit = int(query.get("after", "0")), int(query.get("limit", str(PAGE_EVENTS)))
+        after, limit = _number(query.get("after", "0")), _number(query.get("limit", str(PAGE_EVENTS)))
     except (KeyError, ValueError):
         return _json({"error": "feed, after and limit are needed; after and limit are numbers"}, 400)
     if not 0 < len(feed) <= MAX_KEY_CHARS or "\0" in feed or after < 0 or limit < 1:
@@ -54,23 +54,38 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
         return _json({"error": "not_found"}, 404)
 
 
+def _number(text: str) -> int:
+    """A number as the protocol writes it; `int` alone would take blanks, underscores and other scripts."""
+    if not text.isascii() or not text.removeprefix("-").isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
 def _page(request: HttpRequest, feed: str, epoch: str | None, after: int, limit: int) -> HttpResponseBase:
     state = head(feed)
     reason = reset_reason(epoch, after, current=state.epoch, first=state.first, head=state.head)
     if reason is not None:
         cause = {"reason": reason, "epoch": state.epoch, "first": state.first, "head": state.head}
         return _json({"reset": cause}, 409)
+    etag = f'W/"{state.epoch}-{after}-{limit}"'
+    unchanged = get_conditional_response(request, etag=etag)
+    if unchanged is not None:
+        return _kept(unchanged, etag)
     frames = stored_frames(state, after, limit)
     to = frames[-1].to if frames else after
     fields = {"feed": feed, "epoch": state.epoch, "first": state.first, "head": state.head}
     fields |= {"prev": after, "to": to, "closed": state.closed}
     groups = ",".join(frame.text[1:-1] for frame in frames)
     response = _text(request, f'{encode(fields)[:-1]},"g":[{groups}]}}')
-    if to == state.head:  # more may come: the page is still growing
-        return response
-    etag = f'W/"{state.epoch}-{after}-{to}"'
+    # Without an ETag where more may come: the page is still growing.
+    return response if to == state.head else _kept(response, etag)
+
+
+def _kept(response: HttpResponseBase, etag: str) -> HttpResponseBase:
     response["ETag"] = etag
-    return get_conditional_response(request, etag=etag, response=response) or response
+    response["Cache-Control"] = "private, no-cache"
+    patch_vary_headers(response, ("Accept-Encoding", "Cookie"))
+    return response
 
 
 def _text(request: HttpRequest, text: str) -> HttpResponse:

@@ -111,6 +111,9 @@ class CliDoor:
         """By `rollout show`."""
         code, out, err = self._run("rollout", "show", str(rollout_id), "--home", str(self._home))
         assert (code, err) == (0, "")
+        _, as_json, _ = self._run("rollout", "show", str(rollout_id), "--json", "--home", str(self._home))
+        for target in json.loads(as_json)["targets"]:
+            assert f"{target['problem']['message']} {target['problem']['cure']}" in out
         return out
 
     def _run(self, *words: str) -> tuple[int, str, str]:

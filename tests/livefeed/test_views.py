@@ -65,6 +65,8 @@ def test_a_full_page_has_an_etag_and_the_last_one_has_none(browser: Client) -> N
     write("f", 10)
     again = get(browser, {"If-None-Match": full["ETag"]}, feed="f", limit=50)
     assert (again.status_code, again.content) == (304, b"")
+    assert (again["ETag"], again["Cache-Control"]) == (full["ETag"], full["Cache-Control"])
+    assert get(browser, {"If-None-Match": full["ETag"]}, feed="f", limit=51).status_code == 200
     last = get(browser, feed="f", epoch=full.json()["epoch"], after=100)
     assert "ETag" not in last
     assert last.json()["to"] == 110
@@ -94,8 +96,16 @@ def test_a_page_is_compressed_where_the_client_can_read_that(browser: Client) ->
         ({"feed": "f\0"}, 400, "range"),
         ({"feed": "f" * 300}, 400, "range"),
         ({"feed": "f", "after": "5"}, 400, "epoch"),
+        ({"feed": ""}, 400, "range"),
+        ({"feed": "f", "after": ""}, 400, "numbers"),
+        ({"feed": "f", "after": "1.5"}, 400, "numbers"),
+        ({"feed": "f", "after": " 5"}, 400, "numbers"),
+        ({"feed": "f", "after": "1_0"}, 400, "numbers"),
+        ({"feed": "f", "after": "\u0663"}, 400, "numbers"),
+        ({"feed": "f", "after": "9" * 5000}, 400, "numbers"),
+        ({"feed": "f", "limit": "-5"}, 400, "range"),
     ],
-    ids=range(11),
+    ids=range(19),
 )
 def test_a_question_that_has_no_page_gets_its_reason(
     browser: Client, query: dict[str, str], status: int, answer: str
@@ -130,6 +140,11 @@ def test_a_cursor_that_is_not_good_is_reset(
     response = get(browser, feed="f", epoch=epoch or current, after=after)
     assert response.status_code == 409
     assert response.json() == {"reset": {"reason": reason, "epoch": current, "first": 1, "head": 10}}
+
+
+def test_a_limit_beyond_the_largest_page_is_the_largest_page(browser: Client) -> None:
+    write("f", 10)
+    assert get(browser, feed="f", limit=10**30).json()["to"] == 10
 
 
 def test_only_those_who_are_signed_in_may_ask_and_only_ask(browser: Client) -> None:
