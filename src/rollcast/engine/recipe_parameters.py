@@ -12,8 +12,8 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from rollcast.engine.problems import InputError, Problem, gettext_noop, listed, nearest
+from rollcast.engine.recipe_fields import Reading
 from rollcast.engine.recipe_model import PARAMETER_TYPES, SCHEMA, Parameter, ParameterType, Recipe
-from rollcast.engine.recipe_reading import Reading
 
 # Longest value, in characters: an environment shares its space with the step's arguments.
 MAX_VALUE_CHARS: Final = 4096

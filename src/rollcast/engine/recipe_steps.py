@@ -8,9 +8,9 @@ from typing import Final, Literal
 
 from rollcast.engine.durations import parse_duration
 from rollcast.engine.problems import gettext_noop, listed
+from rollcast.engine.recipe_fields import Reading
 from rollcast.engine.recipe_model import KINDS, SCHEMA, Parameter, Rerun, Step, StepKind
 from rollcast.engine.recipe_parameters import path_problem, places
-from rollcast.engine.recipe_reading import Reading
 
 # Most steps of a game server take seconds; one that hangs should be seen before the maintenance window is
 # over.
