@@ -8,7 +8,7 @@ from typing import Any
 
 from rollcast.cli.arguments import Commands, add_home, add_json
 from rollcast.cli.installation import actor, open_installation
-from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, problem_json, say
+from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, problem_json, say, shown
 
 
 def add_to(commands: Commands) -> None:
@@ -162,8 +162,12 @@ def show(given: argparse.Namespace) -> int:
             for target in page["targets"]
         ),
     )
-    for trouble in filter(None, troubles.values()):
-        print(f"{trouble.message} {trouble.cure_text}")
+    for target in page["targets"]:
+        if trouble := troubles[target["name"]]:
+            print(f"{trouble.message} {trouble.cure_text}")
+        if target["detail"]:
+            place = "  " if trouble else f"{target['name']}: "
+            print(place + shown(target["detail"], colour=False))
     return OK
 
 
