@@ -88,13 +88,14 @@ def demo_host(folder: Path) -> Iterator[Host]:
 
 
 @contextmanager
-def openssh_host(folder: Path) -> Iterator[Host]:
-    """Debian's sshd on a high port of loopback, run by the user who runs the tests."""
+def openssh_host(folder: Path, *, home: Path | None = None, also: str = "") -> Iterator[Host]:
+    """Debian's sshd on a high port of loopback, run by the user who runs the tests; `also` configures it."""
     sshd = need("sshd")
     if os.getuid() == 0:  # it insists on this folder when root starts it
         Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    home = folder / "home"
-    home.mkdir(parents=True)
+    home = home or folder / "home"
+    home.mkdir(parents=True, exist_ok=True)
+    folder.mkdir(exist_ok=True)
     server_key, client_key = (asyncssh.generate_private_key("ssh-ed25519") for _ in range(2))
     for name, key in (("host_key", server_key), ("client", client_key)):
         key.write_private_key(str(folder / name))
@@ -113,6 +114,7 @@ def openssh_host(folder: Path) -> Iterator[Host]:
         PasswordAuthentication no
         PermitRootLogin prohibit-password
         SetEnv HOME={home}
+        {also}
         """,
         "utf-8",
     )

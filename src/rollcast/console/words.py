@@ -81,6 +81,9 @@ REASONS: Final[dict[str, Word]] = {
     "upload": _("The file could not be sent, or did not arrive as it should"),
     "runner": _("The runner on the host could not do its work"),
     "remote": _("Something went wrong on the way to the host"),
+    "forced_command": _("The host does not run our commands but another one"),
+    "attached": _("Attached: nothing can be written on this host, so a lost contact cuts the step off"),
+    "attached_lost": _("Contact was lost, and with it the attached step; how far it came is not known"),
 }
 
 _EXIT = re.compile(r"exit (\d+)")

@@ -17,15 +17,21 @@ from typing import Final, Literal
 from typing_extensions import override
 
 from rollcast.remote import runner
+from rollcast.remote.attached import AttachedStep, attached_call, new_end_mark, start_command
 from rollcast.remote.attachment import PipeAttachment
 from rollcast.remote.connector import Connection, ConnectOptions, HostSpec, Look, StopAnswer
-from rollcast.remote.errors import ContactLost, RunnerError
+from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, RunnerError
 from rollcast.remote.journal import READY, STDERR, ControlLines
 from rollcast.remote.pipe import Pipe
 from rollcast.remote.upload import send_file
 
 # A host hashes at least this many bytes a second, however slow it is.
 DIGEST_BYTES_PER_S: Final = 10 * 1024 * 1024
+
+# Seconds in which a command that is not ours ends once its stdin has.
+FORCED_END_S: Final = 3.0
+# As much of what it said is told.
+SAID_BYTES: Final = 300
 
 
 class RunnerConnection(Connection, ABC):
@@ -114,32 +120,43 @@ class RunnerConnection(Connection, ABC):
     async def call(self, verb: str, *arguments: str | int) -> tuple[Pipe, list[tuple[int, bytes]]]:
         """Begin a call of the runner, which is there by then; and what was read of it so far."""
         command = runner.call(self.spec.shell, verb, *arguments)
-        async with self._answer_in_time(verb):
-            pipe, read, word = await self._opened(command)
-            if word == runner.ABSENT:
-                await pipe.close()
+        pipe, read, word = await self._opened(command, verb)
+        if word == runner.ABSENT:
+            await pipe.close()
+            async with self._answer_in_time(verb):
                 await self._deploy()
-                pipe, read, word = await self._opened(command)
+            pipe, read, word = await self._opened(command, verb)
+        return await self._ready(pipe, read, word)
+
+    async def _ready(
+        self, pipe: Pipe, read: list[tuple[int, bytes]], word: str
+    ) -> tuple[Pipe, list[tuple[int, bytes]]]:
         if word == READY:
             return pipe, read
         await pipe.close()
-        raise RunnerError(f"{self.spec.name}: the host ran no command of ours: {word or 'it said nothing'}")
+        raise RunnerError(f"{self.spec.name}: the host could not run our command: {word}")
 
-    async def _opened(self, command: str) -> tuple[Pipe, list[tuple[int, bytes]], str]:
+    async def _opened(self, command: str, verb: str) -> tuple[Pipe, list[tuple[int, bytes]], str]:
         """A pipe to `command`, what was read of it, and its first word behind the preamble."""
         pipe = await self.open_pipe(command)
         read: list[tuple[int, bytes]] = []
-        lines = ControlLines()
         try:
-            while (got := await pipe.inbox.get()) is not None:
-                read.append(got)
-                if got[0] == STDERR:
-                    for line in lines.feed(got[1]):
-                        return pipe, read, line
+            try:
+                async with asyncio.timeout(self._options.answer_timeout_s):
+                    word = await _first_word(pipe, read)
+            except TimeoutError:
+                # A forced command that waits for its stdin (an SFTP server does) ends with it.
+                pipe.send_eof()
+                if not await _ends_wordless(pipe, read):
+                    raise self._no_answer(verb, self._options.answer_timeout_s) from None
+                word = None
         except BaseException:
             await pipe.close()
             raise
-        return pipe, read, lines.unfinished
+        if word is None:
+            await pipe.close()
+            raise _forced_command(self.spec.name, b"".join(data for _stream, data in read))
+        return pipe, read, word
 
     async def _deploy(self) -> None:
         """Put the runner on the host."""
@@ -151,25 +168,63 @@ class RunnerConnection(Connection, ABC):
                 lines = await _lines_to_the_end(pipe, ControlLines())
             finally:
                 await pipe.close()
+        said = " ".join(lines)
+        if said.startswith(runner.UNWRITABLE):
+            raise NothingWritable(f"{self.spec.name}: {said.removeprefix(runner.UNWRITABLE).strip()}")
         if "deployed" not in lines:
-            raise RunnerError(f"{self.spec.name}: the runner cannot be put in ~/.rollcast: {' '.join(lines)}")
+            raise RunnerError(f"{self.spec.name}: the runner cannot be put in ~/.rollcast: {said}")
+
+    @override
+    async def start_attached(
+        self,
+        directory: str,
+        env: Mapping[str, str],
+        script: bytes,
+        *,
+        timeout_s: float,
+        max_output: int,
+        buffering: str = "line",
+    ) -> AttachedStep:
+        sent, _env_bytes = runner.start_input(env, script, self.spec.encoding)
+        end_mark = new_end_mark()
+        command = start_command(self.spec.shell, directory, sent, script, end_mark, buffering)
+        pipe, read = await self._ready(*await self._opened(command, "start"))
+        await self._send(pipe, "start", sent)
+        step = AttachedStep(pipe, self.spec.name, end_mark, timeout_s=timeout_s, max_output=max_output)
+        for stream, data in read:
+            step.take(stream, data)
+        return step
+
+    @override
+    async def stop_attached(self, directory: str, grace_s: float) -> StopAnswer:
+        grace = max(0, round(grace_s))
+        command = attached_call(self.spec.shell, "stop", directory, grace)
+        pipe, read = await self._ready(*await self._opened(command, "stop"))
+        return runner.parse_stop(" ".join(await self._answers(pipe, read, "stop", grace_s)))
 
     async def _follower(self, offset: int, sent: bytes, verb: str, *arguments: str | int) -> PipeAttachment:
         pipe, read = await self.call(verb, *arguments)
+        await self._send(pipe, verb, sent)
+        attachment = PipeAttachment(pipe, offset, self.spec.name)
+        for stream, data in read:
+            attachment.take(stream, data)
+        return attachment
+
+    async def _send(self, pipe: Pipe, verb: str, sent: bytes) -> None:
         try:
             async with self._answer_in_time(verb):
                 await pipe.send(sent)
         except BaseException:
             await pipe.close()
             raise
-        attachment = PipeAttachment(pipe, offset, self.spec.name)
-        for stream, data in read:
-            attachment.take(stream, data)
-        return attachment
 
     async def _ask(self, verb: str, *arguments: str | int, extra_s: float = 0.0) -> list[str]:
         """The lines that the runner answers; raises RunnerError when it says that it could not."""
-        pipe, read = await self.call(verb, *arguments)
+        return await self._answers(*await self.call(verb, *arguments), verb, extra_s)
+
+    async def _answers(
+        self, pipe: Pipe, read: list[tuple[int, bytes]], verb: str, extra_s: float
+    ) -> list[str]:
         try:
             pipe.send_eof()
             async with self._answer_in_time(verb, extra_s):
@@ -189,7 +244,42 @@ class RunnerConnection(Connection, ABC):
             async with asyncio.timeout(limit):
                 yield
         except TimeoutError:
-            raise ContactLost(f"{self.spec.name}: no answer to {verb} within {limit:g} s") from None
+            raise self._no_answer(verb, limit) from None
+
+    def _no_answer(self, verb: str, limit_s: float) -> ContactLost:
+        return ContactLost(f"{self.spec.name}: no answer to {verb} within {limit_s:g} s")
+
+
+async def _first_word(pipe: Pipe, read: list[tuple[int, bytes]]) -> str | None:
+    """The first control line behind the preamble, or what came of it; None if it ended without a preamble."""
+    lines = ControlLines()
+    for stream, data in read:
+        if stream == STDERR:
+            for line in lines.feed(data):
+                return line
+    while (got := await pipe.inbox.get()) is not None:
+        read.append(got)
+        if got[0] == STDERR:
+            for line in lines.feed(got[1]):
+                return line
+    return lines.unfinished if lines.passed else None
+
+
+async def _ends_wordless(pipe: Pipe, read: list[tuple[int, bytes]]) -> bool:
+    """Whether a command whose stdin has ended ends soon, and without our preamble."""
+    try:
+        async with asyncio.timeout(FORCED_END_S):
+            return await _first_word(pipe, read) is None
+    except TimeoutError:
+        return False
+
+
+def _forced_command(host: str, said: bytes) -> ForcedCommand:
+    words = " ".join(said[-SAID_BYTES:].decode("utf-8", "backslashreplace").split())
+    return ForcedCommand(
+        f"{host} does not run our commands; what it ran instead said: {words or 'nothing'}. Is there a "
+        "forced command for this key, or no real login shell? Let it pass $SSH_ORIGINAL_COMMAND to a shell"
+    )
 
 
 async def _lines_to_the_end(

@@ -133,7 +133,10 @@ class Connection(Protocol):
         max_output: int,
         buffering: str = "line",
     ) -> Attachment:
-        """Ask the host to run `script`, detached, and follow it. Never call it twice for one folder."""
+        """Ask the host to run `script`, detached, and follow it. Never call it twice for one folder.
+
+        Raises NothingWritable when the host has no place for it: nothing ran.
+        """
 
     async def attach(self, directory: str, offset: int) -> Attachment:
         """Follow a step from a byte of its journal. Never starts anything."""
@@ -146,6 +149,28 @@ class Connection(Protocol):
 
     async def stop(self, directory: str, grace_s: float) -> StopAnswer:
         """Seal, TERM to all of the step's session, `grace_s` seconds, KILL, look."""
+
+    async def start_attached(
+        self,
+        directory: str,
+        env: Mapping[str, str],
+        script: bytes,
+        *,
+        timeout_s: float,
+        max_output: int,
+        buffering: str = "line",
+    ) -> Attachment:
+        """Run `script` for as long as the attachment lives, where `start` raised NothingWritable.
+
+        `directory` names it and is not made. Closing the attachment ends the step; when its channel goes, so
+        does the step, and nothing tells how far it came. RunnerError if its interpreter is no shell.
+        """
+
+    async def stop_attached(self, directory: str, grace_s: float) -> StopAnswer:
+        """TERM to the session of such a step, `grace_s` seconds, KILL, look.
+
+        It is searched for by its name; `already_ended`: its shell does not live (any more).
+        """
 
     async def digest(self, directory: str, stretches: Sequence[tuple[int, int]]) -> list[str]:
         """SHA-256 (hex) of the journal's bytes [from, to) for each stretch; [] when there is no journal."""

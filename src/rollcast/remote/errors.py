@@ -57,6 +57,16 @@ class RunnerError(RemoteError):
     code = "runner"
 
 
+class NothingWritable(RunnerError):
+    """The runner cannot be put on the host, because its user can write nothing there: run steps attached."""
+
+
+class ForcedCommand(RunnerError):
+    """The host does not run our commands but another one: a forced command, or a login shell of its own."""
+
+    code = "forced_command"
+
+
 class UploadRefused(RemoteError):
     """The file cannot be sent, or what arrived is not what was to be sent. Nothing was put in its place."""
 

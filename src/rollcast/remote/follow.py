@@ -8,7 +8,7 @@ again at our offset, so that the items stay gap-free.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import Final
 
@@ -26,7 +26,7 @@ async def follow(
     *,
     attachment: Attachment | None = None,
     silence_look_s: float = SILENCE_LOOK_S,
-) -> AsyncIterator[Item]:
+) -> AsyncGenerator[Item, None]:
     """The items of a step from `offset` to its last one; `attachment` is the one that `start` just gave.
 
     Raises ContactLost when the connection goes: come back with the last offset. Close the iterator to leave

@@ -97,10 +97,10 @@ class Gone:
     """Nobody will write to this journal any more and no end was recorded. All its bytes were given out.
 
     `gone`: its processes are; `interrupted`: the host was booted since; `unstarted`: it never began and
-    never will.
+    never will; `attached_lost`: it had no journal, and its channel went.
     """
 
-    state: Literal["gone", "interrupted", "unstarted"]
+    state: Literal["gone", "interrupted", "unstarted", "attached_lost"]
 
 
 Item: TypeAlias = Output | Started | LimitReached | TimedOut | Ended | Missing | Refused | Gone
@@ -158,6 +158,11 @@ class ControlLines:
             yield line.decode("utf-8", "backslashreplace")
 
     @property
+    def passed(self) -> bool:
+        """Whether the preamble has come."""
+        return self._preamble.passed
+
+    @property
     def unfinished(self) -> str:
         """What has come without its newline, for messages."""
         return self._preamble.noise + self._partial.decode("utf-8", "backslashreplace")
@@ -192,6 +197,11 @@ class JournalReader:
                     self.failed = line.removeprefix("failed ")
                 elif line != READY:
                     self.complaint = f"{self.complaint} {line}".strip()[-500:]
+        yield from self._close(ended=False)
+
+    def conclude(self, last: LastItem) -> Iterator[Item]:
+        """Take the last item from elsewhere than the control lines; yields it if it is covered."""
+        self.final = last
         yield from self._close(ended=False)
 
     def end(self) -> Iterator[Item]:

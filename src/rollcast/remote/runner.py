@@ -22,6 +22,9 @@ from rollcast.remote.journal import PREAMBLE, READY
 
 ABSENT: Final = "absent"  # said in place of READY when the runner must be put on the host first
 
+# Begins the answer of a deployment that was denied any place; what could be mended there is told otherwise.
+UNWRITABLE: Final = "unwritable"
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PREAMBLE = PREAMBLE.decode().strip()
 
@@ -45,7 +48,7 @@ def call(shell: str, verb: str, *arguments: str | int) -> str:
     """
     words = " ".join(shlex.quote(str(word)) for word in (verb, *arguments))
     text = (
-        f"cd || exit; echo {_PREAMBLE}; echo {_PREAMBLE} >&2; "
+        f"echo {_PREAMBLE}; echo {_PREAMBLE} >&2; cd || exit; "
         f"[ -f {runner_path()} ] || {{ echo {ABSENT} >&2; exit 0; }}; "
         f"echo {READY} >&2; exec {shell} {runner_path()} {words}"
     )
@@ -57,7 +60,10 @@ def deployment(shell: str) -> str:
     text, digest = runner_file()
     new = ".rollcast/new.$$"
     script = (
-        f"cd || exit; echo {_PREAMBLE}; echo {_PREAMBLE} >&2; umask 077; mkdir -p .rollcast && "
+        f"echo {_PREAMBLE}; echo {_PREAMBLE} >&2; cd || exit; umask 077; export LC_ALL=C; "
+        f"said=$(mkdir -p .rollcast 2>&1 && touch {new} 2>&1) || {{ case $said in "
+        f'*"File exists"* | *"ot a directory"* | *"o space left"* | *quota*) echo "$said" >&2 ;; '
+        f'*) echo "{UNWRITABLE} $said" >&2 ;; esac; exit 0; }}; '
         f'head -c {len(text)} > {new} && sum=$(sha256sum < {new}) && [ "${{sum%% *}}" = {digest} ] && '
         f"mv {new} {runner_path()} && echo deployed >&2; rm -f {new}"
     )

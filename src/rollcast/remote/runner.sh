@@ -30,7 +30,6 @@ rc_free_percent=5    # below this share of free disk a writing step is ended: a 
 rc_disk_step=1048576 # bytes a journal must have grown before the disk is looked at again
 
 rc_say() { printf '%s\n' "$*" >&2; }
-
 rc_fail() { rc_say "failed $*"; exit 1; }
 
 # STATE, SESSION and START (clock ticks since boot) of a process; false when nobody has that pid.
@@ -57,7 +56,11 @@ rc_alive_as_noted() {
 rc_step_members() {
     rc_members= rc_leader=
     { read -r rc_leader rc_began < "$rc_run/step"; } 2> /dev/null
-    [ -n "$rc_leader" ] || return 1
+    [ -n "$rc_leader" ] && rc_session_members
+}
+
+rc_session_members() {
+    rc_members=
     # A leader with another start time means that the number was given anew, so nobody of our session is left.
     if rc_stat "$rc_leader" && [ "$rc_start" != "$rc_began" ]; then return 1; fi
     for rc_entry in /proc/[0-9]*; do
@@ -103,6 +106,8 @@ rc_sha256() {
     rc_sum=$(sha256sum)
     printf '%s' "${rc_sum%% *}"
 }
+
+# ---- attached.sh has all of the above, too
 
 # The control file's records, in rc_started and rc_ended. A line without its newline is still being written: not read.
 rc_read_control() {

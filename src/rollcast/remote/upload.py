@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, Final
 
-from rollcast.remote.errors import ContactLost, UploadRefused
+from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, UploadRefused
 from rollcast.remote.journal import READY, STDERR, ControlLines
 from rollcast.remote.pipe import Pipe
 
@@ -43,7 +43,10 @@ async def send_file(
         raise UploadRefused(f"{local_path} cannot be read: {error.strerror}") from error
     try:
         total = (await asyncio.to_thread(local_path.stat)).st_size
-        pipe, read = await connection.call("receive", remote_path, total, sha256, f"{mode:o}")
+        try:
+            pipe, read = await connection.call("receive", remote_path, total, sha256, f"{mode:o}")
+        except (NothingWritable, ForcedCommand) as error:
+            raise UploadRefused(error.message) from error
         try:
             answers = _Answers(pipe, read)
             answer = await answers.next()

@@ -1,4 +1,4 @@
-"""Steps that run detached on the host: `run` and `check`.
+"""The steps `run` and `check`: detached on the host; where nothing can be written, attached to their channel.
 
 Promise: an attempt is started at most once, whatever is cut in between; a step is `succeeded` only when every
 byte that it wrote is stored. Why true: the row `starting` stands before the start is sent, and the start is
@@ -6,20 +6,25 @@ sent only by the worker that wrote that row, at once. Whoever finds such a row l
 folder: `sealed` means that nothing ran or will, `taken` that it runs, and from then on there is only attach.
 At the end the exit record's count and digest are compared with what was read. What would break it: a second
 way to `start`; a verdict by our own clock; success without the account.
+
+An attached step says so: its row has the reason `attached` before its start is sent. It leaves nothing on the
+host, so whoever finds such a row (contact was lost, or the worker is another one) makes sure that it runs no
+more, and writes `interrupted: attached_lost`: nobody can know how far it came.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
-from dataclasses import dataclass
-from typing import Any, Final, cast
+from collections.abc import AsyncGenerator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final, Protocol
 
 from rollcast.conf import option
 from rollcast.engine.recipe import Step, check_script, environment
 from rollcast.engine.states import NOTHING_RAN, StepState, StopEvidence, TargetState
+from rollcast.remote.attached import ATTACHED, ATTACHED_LOST, attached_items
 from rollcast.remote.connector import Attachment, Connection, Ended, Item, step_directory
-from rollcast.remote.errors import RunnerError
+from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, RunnerError
 from rollcast.remote.follow import follow
 from rollcast.rollouts import queries
 from rollcast.rollouts.queries import TargetPlan
@@ -41,6 +46,7 @@ class _Place:
     key: tuple[int, int]  # step index, attempt
     connection: Connection
     directory: str
+    attached: bool = False  # to its channel: there is no journal, and no second look at it
 
 
 class Detached:
@@ -57,27 +63,33 @@ class Detached:
         place = self._place(plan, key, connection)
         self._reader, self._reader_key = self._new_reader(place, 0), key
         self._heard_start = False
-        step = place.step
-        script = check_script(step) if step.kind == "check" else step.script
         try:
-            attachment = await connection.start(
-                place.directory,
-                environment(plan.recipe, plan.params),
-                script.encode(plan.spec.encoding if plan.spec else "utf-8"),
-                timeout_s=step.timeout_s,
-                max_output=option("MAX_OUTPUT"),
-                buffering=step.buffering,
-            )
-            await self._follow(place, attachment)
+            try:
+                attachment = await _ask_to_start(place, connection.start)
+            except NothingWritable:
+                await self._start_attached(place)
+            else:
+                await self._follow(place, self._journal(place, attachment))
         except RunnerError as error:
             if self._heard_start:
                 raise
-            if await _nothing_ran(place):
+            if isinstance(error, ForcedCommand) or await _nothing_ran(place):
                 await self._hand.change_step(key, StepState.FAILED, reason=error.code, detail=error.message)
+
+    async def _start_attached(self, place: _Place) -> None:
+        """Say in the row how it runs, then start it on its channel and follow it to its end."""
+        if not await self._hand.change_step(place.key, StepState.STARTING, reason=ATTACHED):
+            raise Changed
+        place = replace(place, attached=True)
+        attachment = await _ask_to_start(place, place.connection.start_attached)
+        await self._follow(place, attached_items(attachment))
 
     async def join(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> None:
         """Go on with an attempt that somebody may have started; stops it if the target is being cancelled."""
         place = self._place(plan, key, connection)
+        if plan.view.latest is not None and plan.view.latest.reason == ATTACHED:
+            await self._give_up_attached(replace(place, attached=True))
+            return
         run = plan.latest
         if run is not None and run.state is StepState.STARTING and await _sealed(place):
             await self._conclude(place, Verdict(nothing_ran=True), None)
@@ -88,7 +100,14 @@ class Detached:
             )
             self._reader, self._reader_key = self._new_reader(place, mark), key
         self._reader.rewind()
-        await self._follow(place, None)
+        await self._follow(place, self._journal(place, None))
+
+    async def _give_up_attached(self, place: _Place) -> None:
+        """An attached step whose channel is gone: see to it that it runs no more, and say so."""
+        self._reader = None
+        evidence = await self._stop(place)
+        cancelling = place.plan.view.state is TargetState.CANCELLING
+        await self._conclude(place, Verdict(interrupted=ATTACHED_LOST), evidence if cancelling else None)
 
     def _place(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> _Place:
         directory = step_directory(self._hand.context.epoch, plan.rollout_id, self._hand.target_id, *key)
@@ -98,7 +117,18 @@ class Detached:
         encoding = place.plan.spec.encoding if place.plan.spec else "utf-8"
         return OutputReader(self._hand.target_id, *place.key, encoding, mark)
 
-    async def _follow(self, place: _Place, attachment: Attachment | None) -> None:
+    def _journal(self, place: _Place, attachment: Attachment | None) -> AsyncGenerator[Item, None]:
+        """The items of a detached step from where our reader stands."""
+        assert self._reader is not None
+        return follow(
+            place.connection,
+            place.directory,
+            self._reader.mark,
+            attachment=attachment,
+            silence_look_s=option("SILENCE_LOOK_S"),
+        )
+
+    async def _follow(self, place: _Place, items: AsyncGenerator[Item, None]) -> None:
         """Follow to the end; when the target is to be cancelled meanwhile, stop the step beside it."""
         assert self._reader is not None
         self._heard_start = False
@@ -108,14 +138,7 @@ class Detached:
             self._hand.note_started(place.key)
 
         follower = Follower(self._reader, self._hand.context.recorder, on_started)
-        items = follow(
-            place.connection,
-            place.directory,
-            self._reader.mark,
-            attachment=attachment,
-            silence_look_s=option("SILENCE_LOOK_S"),
-        )
-        following = asyncio.ensure_future(follower.run(cast("AsyncGenerator[Item, None]", items)))
+        following = asyncio.ensure_future(follower.run(items))
         stopping: asyncio.Task[StopEvidence] | None = None
         cancelling = place.plan.view.state is TargetState.CANCELLING
         try:
@@ -134,6 +157,9 @@ class Detached:
             return
         finally:
             await ended(following, *([stopping] if stopping else []))
+        if verdict.interrupted == ATTACHED_LOST:
+            # All that was received is stored; that it runs no more is for the next contact to see.
+            raise ContactLost(f"{place.directory}: the channel of an attached step is gone")
         await self._conclude(place, verdict, evidence)
 
     async def _watch(
@@ -157,7 +183,7 @@ class Detached:
         """Stop until it is sure; what is not sure is kept and tried again."""
         while True:
             try:
-                evidence = await stop_step(place.connection, place.directory)
+                evidence = await _stop_once(place)
             except RunnerError:
                 evidence = StopEvidence.UNCONFIRMED
             if evidence is not StopEvidence.UNCONFIRMED:
@@ -223,6 +249,41 @@ class Detached:
             place.directory, [(start, end) for start, end, _ in stretches]
         )
         return digests == [sha256 for _, _, sha256 in stretches]
+
+
+class _Start(Protocol):
+    """`Connection.start` or `start_attached`."""
+
+    async def __call__(
+        self,
+        directory: str,
+        env: Mapping[str, str],
+        script: bytes,
+        *,
+        timeout_s: float,
+        max_output: int,
+        buffering: str,
+    ) -> Attachment: ...
+
+
+async def _ask_to_start(place: _Place, start: _Start) -> Attachment:
+    step, plan = place.step, place.plan
+    script = check_script(step) if step.kind == "check" else step.script
+    return await start(
+        place.directory,
+        environment(plan.recipe, plan.params),
+        script.encode(plan.spec.encoding if plan.spec else "utf-8"),
+        timeout_s=step.timeout_s,
+        max_output=option("MAX_OUTPUT"),
+        buffering=step.buffering,
+    )
+
+
+async def _stop_once(place: _Place) -> StopEvidence:
+    if not place.attached:
+        return await stop_step(place.connection, place.directory)
+    answer = await place.connection.stop_attached(place.directory, option("CANCEL_GRACE_S"))
+    return StopEvidence(answer.evidence)
 
 
 async def _sealed(place: _Place) -> bool:

@@ -107,6 +107,12 @@ export function reasonWord(reason) {
       return gettext("The runner on the host could not do its work");
     case "remote":
       return gettext("Something went wrong on the way to the host");
+    case "forced_command":
+      return gettext("The host does not run our commands but another one");
+    case "attached":
+      return gettext("Attached: nothing can be written on this host, so a lost contact cuts the step off");
+    case "attached_lost":
+      return gettext("Contact was lost, and with it the attached step; how far it came is not known");
     default:
       return reason;
   }
