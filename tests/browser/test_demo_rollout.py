@@ -149,7 +149,8 @@ def read_rows_at_scroll_positions(page: Page, journals: dict[str, bytes]) -> Non
                 await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
                 const rows = [...document.querySelectorAll(".lp-row[data-kind=line]")];
                 const top = (row) => row.getBoundingClientRect().top;
-                return rows.filter((row) => row.checkVisibility()).sort((a, b) => top(a) - top(b)).map((row) => ({
+                const visible = rows.filter((row) => row.checkVisibility());
+                return visible.sort((a, b) => top(a) - top(b)).map((row) => ({
                     origin: row.dataset.origin, nth: Number(row.dataset.nth), seq: Number(row.dataset.seq),
                     text: row.querySelector(".lp-text").textContent }));
             }""",
