@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import livefeed
-from rollcast.rollouts import actions
+from rollcast.rollouts import actions, queries
 from tests.remote.hosts import openssh_host
 from tests.waiting import eventually
 from tests.worker.conftest import Bench, Cable, is_alive, joined_lines
@@ -54,7 +54,10 @@ def test_a_step_runs_attached_and_its_row_and_events_say_so(barren: Bench) -> No
     assert runs(page) == [("succeeded", "attached")] * 2
     target = page["targets"][0]["id"]
     assert joined_lines(rollout, target, 0, 1) == "第一行\nhalf"
-    assert page["targets"][0]["steps"][0]["journal_bytes"] == len("第一行\nhalf".encode())
+    (account, _) = queries.journal_account(rollout)
+    assert account["stored_bytes"] == account["stretches"][0][1] == len("第一行\nhalf".encode())
+    # The page must not say that this is what the host wrote: nobody can know.
+    assert (account["journal_bytes"], account["journal_sha256"]) == (None, "")
     told = [
         (item["state"], item["reason"])
         for _lane, kind, _origin, _at, _first, items in livefeed.read(f"rollout/{rollout}").groups
