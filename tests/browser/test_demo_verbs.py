@@ -170,7 +170,7 @@ def test_cancel_leaves_nothing_running_and_says_so_per_host(
 
     press(page, "cancel")
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("they are cancelled")
+    expect(dialog).to_contain_text("hosts are at work: their steps are stopped on the hosts.")
     dialog.get_by_role("button", name="Cancel rollout").click()
     expect(state(page)).to_have_text("⊘ Cancelled", timeout=30_000)
     assert [line for line in step_processes(demo.home) if "/game-" in line] == []
