@@ -22,7 +22,7 @@ rc_find() {
         rc_stat "$rc_leader" && [ "$rc_session" = "$rc_leader" ] || continue
         rc_began=$rc_start
         # Words on lines of their own: busybox grep stops reading at a NUL.
-        tr '\0' '\n' < "$rc_entry/cmdline" 2> /dev/null | grep -qxF -e "rollcast-step:$1" && return
+        { tr '\0' '\n' < "$rc_entry/cmdline"; } 2> /dev/null | grep -qxF -e "rollcast-step:$1" && return
     done
     return 1
 }
