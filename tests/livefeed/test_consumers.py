@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 import zlib
-from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -16,12 +13,10 @@ from pytest_django import Settings
 
 import livefeed
 from livefeed import reader
-from livefeed.doorbell import doorbell
 from livefeed.frames import EVENT_BYTES
 from livefeed.models import Feed, Frame, Instance
 from tests.livefeed.oracle import lines, write
 from tests.livefeed.peer import Peer, assert_is_log, events, off_loop
-from tests.waiting import aeventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bell")]
 
@@ -158,100 +153,6 @@ async def test_an_ack_that_was_lost_does_not_repeat_anything(olga: User) -> None
         await peer.sub("f", applied.events[-1][0], heard[0]["epoch"])
         applied.events += events(await peer.hear_until("caught_up")).events
     await assert_is_log(applied, "f")
-
-
-class Barrier:
-    """Stops a thread at a call until the test lets it go on."""
-
-    def __init__(self) -> None:
-        self.reached, self._go_on = threading.Event(), threading.Event()
-
-    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, held up before it begins."""
-
-        def held(*args: Any) -> Any:
-            self._hold()
-            return call(*args)
-
-        return held
-
-    def after(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, held up once it has its answer."""
-
-        def held(*args: Any) -> Any:
-            answer = call(*args)
-            self._hold()
-            return answer
-
-        return held
-
-    def lift(self) -> None:
-        self._go_on.set()
-
-    def _hold(self) -> None:
-        self.reached.set()
-        assert self._go_on.wait(10)
-
-
-async def test_a_subscription_between_the_commit_and_the_ring_misses_nothing(
-    olga: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await off_loop(write, "f", 10)
-    barrier = Barrier()
-    monkeypatch.setattr(doorbell(), "ring", barrier.before(doorbell().ring))
-    appending = asyncio.create_task(off_loop(write, "f", 10))
-    await aeventually(barrier.reached.is_set)
-    async with Peer(olga) as peer:
-        await peer.sub("f")
-        heard = await peer.hear_until("caught_up")
-        assert heard[-1]["seq"] == 20
-        barrier.lift()
-        await appending
-        await off_loop(livefeed.close, "f")
-        heard += await peer.hear_until("end")
-    await assert_is_log(events(heard), "f")
-
-
-async def test_a_subscription_between_the_ring_and_the_read_misses_nothing(
-    olga: User, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    await off_loop(write, "f", 10)
-    barrier, look = Barrier(), reader._look_at
-    async with Peer(olga) as early, Peer(olga) as late:
-        await early.sub("f")
-        heard_early = await early.hear_until("caught_up")
-        monkeypatch.setattr(reader, "_look_at", barrier.before(look))
-        await off_loop(write, "f", 10)  # rings; with the bell muted the safety poll comes to look
-        await aeventually(barrier.reached.is_set)
-        await late.sub("f", 10, heard_early[0]["epoch"])
-        await late.say(t="ping", n=1)
-        monkeypatch.setattr(reader, "_look_at", look)
-        barrier.lift()
-        await off_loop(livefeed.close, "f")
-        heard_late = await late.hear_until("end")
-        heard_early += await early.hear_until("end")
-    await assert_is_log(events(heard_late), "f", 10)
-    await assert_is_log(events(heard_early), "f")
-
-
-@pytest.mark.parametrize("side", ["before", "after"])
-async def test_an_append_while_a_subscription_reads_the_head_is_not_missed(
-    olga: User, monkeypatch: pytest.MonkeyPatch, side: str
-) -> None:
-    """The waiter is registered, the head is about to be read or just was: then somebody appends and rings."""
-    await off_loop(write, "f", 10)
-    barrier, look = Barrier(), reader._look_at
-    monkeypatch.setattr(reader, "_look_at", getattr(barrier, side)(look))
-    async with Peer(olga) as peer:
-        await peer.sub("f")
-        await aeventually(barrier.reached.is_set)
-        await off_loop(write, "f", 10)
-        await off_loop(livefeed.close, "f")
-        monkeypatch.setattr(reader, "_look_at", look)
-        barrier.lift()
-        heard = await peer.hear_until("end")
-        assert heard[-1]["seq"] == 20
-    await assert_is_log(events(heard), "f")
 
 
 async def test_a_page_newer_than_the_readers_last_look_is_not_ahead(olga: User, settings: Settings) -> None:
