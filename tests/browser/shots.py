@@ -69,7 +69,8 @@ def _look(site: DemoSite, only: str) -> None:
         sign_in(page, site, site.sign_in_path)
         take(page, "overview-empty")
         start_rollout(page)
-        page.locator(".hm-cell.s-running").nth(3).wait_for(timeout=60_000)
+        page.locator("[data-wave='2'] .hm-cell.s-running").nth(9).wait_for(timeout=60_000)
+        page.locator("[data-wave='2'] .hm-cell[data-step='5'].s-succeeded").nth(2).wait_for(timeout=60_000)
         take(page, "rollout-under-way")
         state = first.storage_state()
         _sign_in_pages(page)
@@ -92,6 +93,11 @@ def _look(site: DemoSite, only: str) -> None:
                             page.goto(path)
                             _settle(page)
                             take(page, f"{name}-{width}-{theme}-{language}")
+                    if only in "rollout-log" and width < 980:
+                        page.goto("/rollouts/1/")
+                        _settle(page)
+                        page.get_by_role("tab").last.click()
+                        take(page, f"rollout-log-{width}-{theme}-{language}")
                     context.close()
 
 
