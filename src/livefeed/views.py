@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from functools import partial
 
+from django.contrib.auth.decorators import login_not_required
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, HttpResponseNotAllowed
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.text import compress_string
@@ -26,6 +28,8 @@ GZIP_FROM_BYTES = 1400
 GZIP_RANDOM_BYTES = 100
 
 
+@login_not_required  # it asks itself, and answers 401 where a page would be redirected
+@transaction.non_atomic_requests  # ATOMIC_REQUESTS would refuse an asynchronous view
 async def history(request: HttpRequest) -> HttpResponseBase:
     """`GET livefeed/history?feed=KEY&epoch=E&after=N&limit=M`."""
     if request.method not in {"GET", "HEAD"}:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import login
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.forms import AuthenticationForm
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
@@ -51,6 +52,7 @@ class SignOut(LogoutView):
     next_page = "access:sign_in"
 
 
+@login_not_required
 @sensitive_variables("token")
 @never_cache
 @require_http_methods(["GET", "POST"])

@@ -13,7 +13,6 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponseBase
-from django.urls import reverse
 from django.utils.module_loading import import_string
 
 from rollcast.conf import option
@@ -50,12 +49,12 @@ def may_read_feed(user: User, key: str) -> bool:
 
 
 def operator_required(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
-    """For pages: who is not signed in goes to the sign-in page and back; who has no right gets a 403."""
+    """For pages: who is not signed in goes to the project's LOGIN_URL and back; without the right, a 403."""
 
     @wraps(view)
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if not request.user.is_authenticated:
-            return redirect_to_login(request.get_full_path(), reverse("access:sign_in"))
+            return redirect_to_login(request.get_full_path())
         if not may_operate(request.user):
             raise PermissionDenied
         return view(request, *args, **kwargs)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from django.contrib import admin
 from django.urls import include, path
-from django.views.i18n import JavaScriptCatalog
 
 urlpatterns = [
     path("", include("rollcast.access.urls")),
     path("", include("rollcast.console.urls")),
     path("", include("livefeed.urls")),
     path("i18n/", include("django.conf.urls.i18n")),
-    path("jsi18n/", JavaScriptCatalog.as_view(packages=["rollcast.console"]), name="javascript-catalog"),
     path("admin/", admin.site.urls),
 ]
 

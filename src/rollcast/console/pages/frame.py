@@ -6,6 +6,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.models import AbstractBaseUser
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
@@ -23,6 +24,7 @@ def console_page(view: View) -> View:
     """For operators only. A signed-out htmx request moves the whole page to the sign-in, not a part of it."""
     guarded = operator_required(view)
 
+    @login_not_required  # `guarded` asks, and a middleware's redirect would end up within a page
     @wraps(view)
     def page(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         if foreign_origin(request):

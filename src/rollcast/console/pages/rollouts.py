@@ -6,7 +6,10 @@ from functools import partial
 from typing import Final
 
 from csp.decorators import csp_update
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.http.request import HttpHeaders
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
@@ -55,8 +58,8 @@ def _live_page(request: HttpRequest, rollout_id: int) -> HttpResponse:
         "snapshot": snapshot,
         "rollout": snapshot["rollout"],
         "cures": cures(),
-        "api_url": reverse("console:rollout", args=[rollout_id])
-        .replace("/rollouts/", "/api/rollouts/", 1)
-        .rstrip("/"),
+        "api_url": reverse("console:api:get_rollout", args=[rollout_id]),
+        "sign_in_url": redirect_to_login(request.get_full_path()).url,
+        "csrf_header": HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME),
     }
     return show(request, "rollout.html", context)

@@ -100,7 +100,7 @@ export class RolloutVerbs extends HTMLElement {
         headers: {
           "Content-Type": "application/json",
           Accept: "application/json",
-          "X-CSRFToken": this.getAttribute("data-csrf") ?? "",
+          [this.getAttribute("data-csrf-header") ?? "X-CSRFToken"]: this.getAttribute("data-csrf") ?? "",
         },
         body: "{}",
         signal: AbortSignal.timeout(DEADLINE_MS),
