@@ -28,6 +28,7 @@ def paths(hosts: list[str]) -> dict[str, str]:
     return {
         "overview": "/",
         "fleet": "/fleet/",
+        "fleet-import": "/fleet/import",
         "fleet-selector-error": "/fleet/?selector=zone%3D%3Deu",
         "host": f"/fleet/{hosts[0]}/",
         "recipes": "/recipes/",
