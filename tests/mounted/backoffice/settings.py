@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-HOME = Path(os.environ["BACKOFFICE_HOME"])
+HOME = Path(os.environ["FOREIGN_HOME"])
 SECRET_KEY = "only-for-tests-and-long-enough-to-satisfy-the-checks-of-django"
 DEBUG = False
 ALLOWED_HOSTS = ["127.0.0.1"]
