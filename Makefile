@@ -9,13 +9,16 @@ ARGS ?=
 CATALOGUES := $(shell find src -name '*.po')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check fix shots lock clean
+.PHONY: help demo example test check fix shots lock clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: $(VENV)/.run  ## console + a fleet of real SSH servers on loopback; ARGS="--hosts 200 --speed 2"
 	@$(BIN)/rollcast demo --home .demo $(ARGS)
+
+example: $(VENV)/.run  ## the classic Channels tutorial beside livefeed: docs/ver-update.md; ARGS="--port 9000"
+	@cd examples && ../$(BIN)/python -m ver_update $(ARGS)
 
 test: check  ## check, then every test; ALLOW_MISSING=1 where system packages cannot be installed
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)

@@ -1,0 +1,1 @@
+"""The classic Channels tutorial beside livefeed: `make example` runs it, docs/ver-update.md explains it."""

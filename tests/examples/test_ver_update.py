@@ -1,0 +1,146 @@
+"""The example in a real browser: a cut costs the classic page lines, and the livefeed page none."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import chromium
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+TOTAL = 10
+RESULTS = [f"结果 {number}/{TOTAL}: server-{number:02} is up to date" for number in range(1, TOTAL + 1)]
+START_S = 60.0
+# A whole update, an outage and the way back from it, on a busy machine.
+UPDATE_MS = 60_000
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """The example as `make example` runs it, on a free port and a database of its own."""
+    said = tmp_path / "said"
+    with said.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "ver_update", "--port", "0"],
+            cwd=ROOT / "examples",
+            env={
+                **os.environ,
+                "DJANGO_SETTINGS_MODULE": "ver_update.settings",
+                "VER_UPDATE_DATABASE": str(tmp_path / "example.sqlite3"),
+                "VER_UPDATE_PAUSE_S": "0.6",
+            },
+            stdout=output,
+            stderr=subprocess.STDOUT,
+        )
+    try:
+        eventually(
+            lambda: "http://" in said.read_text() or process.poll() is not None, START_S, "the address"
+        )
+        found = re.search(r"http://127\.0\.0\.1:\d+", said.read_text())
+        assert found, said.read_text()
+        yield found[0]
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(START_S)
+    assert process.returncode == 0, said.read_text()
+    assert "Traceback" not in said.read_text(), said.read_text()
+
+
+@pytest.fixture
+def browser() -> Iterator[Browser]:
+    with chromium() as started:
+        yield started
+
+
+def visit(browser: Browser, address: str) -> Page:
+    """The page in a browser of its own: other cookies, another guest."""
+    page = browser.new_context(base_url=address).new_page()
+    page.goto("/")
+    return page
+
+
+def lines(page: Page, way: str) -> list[str]:
+    """What a column shows."""
+    return page.locator(f"#{way} li").all_inner_texts()
+
+
+def test_a_cut_loses_lines_on_the_classic_page_and_none_on_the_livefeed_page(
+    address: str, browser: Browser
+) -> None:
+    page = visit(browser, address)
+    page.get_by_role("button", name="Start both").click()
+    for way in ("classic", "live"):
+        expect(page.locator(f"#{way} li").nth(1)).to_be_visible(timeout=UPDATE_MS)
+    expect(page.locator("#classic .path")).to_contain_text(
+        re.compile(r"guest-\w+ · /ws/ver_update/ · visit 1")
+    )
+
+    page.get_by_role("button", name="Cut the network").click()
+    expect(page.locator("#classic .state")).to_contain_text("closed, code 1006")
+    expect(page.locator("#live .state")).to_contain_text("reconnecting")
+    expect(page.locator("#chat .state")).to_contain_text("closed")
+    expect(page.locator("#live .verdict")).to_contain_text("All 10 lines arrived", timeout=UPDATE_MS)
+
+    arrived = lines(page, "classic")
+    assert arrived == RESULTS[: len(arrived)]
+    lost = TOTAL - len(arrived)
+    assert lost >= 1
+    expect(page.locator("#classic .verdict")).to_contain_text(f"{lost} of 10 lines never arrived")
+    assert lines(page, "live") == RESULTS
+    expect(page.locator("#live .state")).to_contain_text("live")
+
+    page.reload()
+    assert lines(page, "classic") == []
+    assert lines(page, "live") == RESULTS
+    expect(page.locator("#live .verdict")).to_contain_text("All 10 lines arrived")
+    expect(page.locator("#live li")).to_have_count(TOTAL)
+    told = page.evaluate("async () => (await (await fetch(document.querySelector('.history').href)).json())")
+    kept = [item for group in told["g"] if group[1] == "line" for item in group[5]]
+    assert kept == RESULTS
+
+
+def test_without_a_cut_both_ways_bring_every_line_and_block_nobody(address: str, browser: Browser) -> None:
+    page = visit(browser, address)
+    page.get_by_role("button", name="Start both").click()
+    expect(page.locator("#classic .state")).to_contain_text("open")
+    say(page, "chat", "meanwhile")
+    expect(page.locator("#chat li")).to_have_count(1)
+    assert len(lines(page, "classic")) < TOTAL
+    for way in ("classic", "live"):
+        expect(page.locator(f"#{way} .verdict")).to_contain_text("All 10 lines arrived", timeout=UPDATE_MS)
+        assert lines(page, way) == RESULTS
+    expect(page.locator("#classic .state")).to_contain_text("closed, code 1000")
+
+
+def test_the_server_answers_one_browser_and_the_group_hears_the_other(address: str, browser: Browser) -> None:
+    pages = [visit(browser, address) for _ in range(2)]
+    for page in pages:
+        for room in ("chat", "group"):
+            expect(page.locator(f"#{room} .state")).to_contain_text("open")
+    say(pages[0], "chat", "版本?")
+    expect(pages[0].locator("#chat li")).to_have_text(
+        [re.compile(r"^结果: 版本\?guest-\w+ · /ws/chat/ · visit 1$")]
+    )
+    say(pages[0], "group", "from the one")
+    say(pages[1], "group", "from the other")
+    for page in pages:
+        expect(page.locator("#group li")).to_have_count(2)
+        expect(page.locator("#group")).to_contain_text("from the one")
+        expect(page.locator("#group")).to_contain_text("from the other")
+    expect(pages[1].locator("#chat li")).to_have_count(0)
+
+
+def say(page: Page, room: str, text: str) -> None:
+    page.locator(f"#{room} input").fill(text)
+    page.locator(f"#{room}").get_by_role("button", name="Send").click()
