@@ -104,3 +104,13 @@ def test_a_home_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     done = rollcast(tmp_path / "file" / "home", "hosts", "list")
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr.startswith("rollcast: ")
+
+
+def test_commands_may_start_together_on_a_new_home(home: Path) -> None:
+    argv = [*COMMAND, "hosts", "list", "--home", str(home)]
+    together = [
+        subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT)
+        for _ in range(4)
+    ]
+    said = [process.communicate(timeout=120)[1] for process in together]
+    assert [process.returncode for process in together] == [0, 0, 0, 0], said

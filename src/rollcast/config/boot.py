@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +41,8 @@ def configure(
     home.chmod(0o700)
     for folder in ("recipes", "files"):
         (home / folder).mkdir(exist_ok=True)
-    _write_secret(home / "secret_key")
+    with _one_at_a_time(home):
+        _write_secret(home / "secret_key")
     os.environ.update(
         DJANGO_SETTINGS_MODULE=SETTINGS,
         ROLLCAST_HOME=str(home),
@@ -49,10 +52,24 @@ def configure(
         ROLLCAST_LOG_LEVEL=log_level,
     )
     import django
-    from django.core.management import call_command
 
     django.setup()
+    with _one_at_a_time(home):
+        _migrate()
+
+
+def _migrate() -> None:
+    from django.core.management import call_command
+
     call_command("migrate", verbosity=0, interactive=False)
+
+
+@contextmanager
+def _one_at_a_time(home: Path) -> Iterator[None]:
+    """Console and workers of one home start together: two that migrate at once break each other's tables."""
+    with (home / "starting.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def collect_statics() -> None:
@@ -67,11 +84,12 @@ def collect_statics() -> None:
             status = Path(storage.path(name)).stat()
             digest.update(f"{name} {status.st_size} {status.st_mtime_ns}\n".encode())
     stamp = Path(settings.STATIC_ROOT) / "collected.sha256"
-    if stamp.is_file() and stamp.read_text() == digest.hexdigest():
-        return
-    # django-htmx's extensions (ext/), unused here, name types in comments that no file stands for.
-    call_command("collectstatic", verbosity=0, interactive=False, clear=True, ignore_patterns=["ext"])
-    stamp.write_text(digest.hexdigest())
+    with _one_at_a_time(Path(settings.HOME)):
+        if stamp.is_file() and stamp.read_text() == digest.hexdigest():
+            return
+        # django-htmx's extensions (ext/), unused here, name types in comments that no file stands for.
+        call_command("collectstatic", verbosity=0, interactive=False, clear=True, ignore_patterns=["ext"])
+        stamp.write_text(digest.hexdigest())
 
 
 def operator(username: str) -> User:
