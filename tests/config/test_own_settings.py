@@ -30,6 +30,10 @@ def test_a_setting_is_taken(tmp_path: Path) -> None:
         ("MAX_PARALLEL: 7\n", "MAX_PARALLEL: Only ROLLCAST and LIVEFEED"),
         ("ROLLCAST:\n  A: [1\n", "settings.yml, line 3: This is not YAML."),
         ("- a\n", "This is not a mapping."),
+        ("ROLLCAST:\n  LEASE_TRUST_S: abc\n", "ROLLCAST.LEASE_TRUST_S: This must be a number above 0."),
+        ("ROLLCAST:\n  SWEEP_S: -1\n", "ROLLCAST.SWEEP_S: This must be a number above 0."),
+        ("ROLLCAST:\n  HANDSHAKES: 2.5\n", "ROLLCAST.HANDSHAKES: This must be a whole number."),
+        ("ROLLCAST:\n  RECIPES: [a]\n", "ROLLCAST.RECIPES: This must be text."),
     ],
 )
 def test_an_error_names_the_place_and_the_cure(text: str, told: str, tmp_path: Path) -> None:

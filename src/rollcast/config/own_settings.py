@@ -47,7 +47,19 @@ def own_settings(home: Path) -> dict[str, dict[str, Any]]:
         for key in chosen:
             if key not in _DEFAULTS[name]:
                 raise InputError(_unknown(path, name, str(key)))
+            _check_value(path, f"{name}.{key}", _DEFAULTS[name][key], chosen[key])
     return {name: said.get(name, {}) for name in _DEFAULTS}
+
+
+def _check_value(path: Path, field: str, default: object, value: object) -> None:
+    """A limit that is no number would end a worker much later, and far from here."""
+    if isinstance(default, int | float):
+        if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
+            raise InputError(_bad(path, gettext_noop("This must be a number above 0.")).at(field=field))
+        if isinstance(default, int) and not isinstance(value, int):
+            raise InputError(_bad(path, gettext_noop("This must be a whole number.")).at(field=field))
+    elif not isinstance(value, str):
+        raise InputError(_bad(path, gettext_noop("This must be text.")).at(field=field))
 
 
 def _bad(path: Path, template: str) -> Problem:
