@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from django.utils.translation import gettext as _
 from ninja import Field, Schema
 from ninja.errors import ValidationError
+from pydantic import ConfigDict
 
 from rollcast.console.said import say_all
 from rollcast.rollouts import actions
 from rollcast.rollouts.recipe_files import RecipeFile
+
+
+class Body(Schema):
+    """What a request brings. A misspelt key is refused: in silence, `selecter` would mean all hosts."""
+
+    model_config = ConfigDict(extra="forbid")
 
 
 class Problem(Schema):
@@ -52,7 +61,7 @@ class Host(Schema):
     key_state: str
 
 
-class Import(Schema):
+class Import(Body):
     """The text of an inventory file; the file's name says which kind it is (`.csv`, `.yml`)."""
 
     filename: str
@@ -67,13 +76,13 @@ class ImportReport(Schema):
     unchanged: list[str]
 
 
-class Trust(Schema):
+class Trust(Body):
     """Which key to trust; without a fingerprint the one that the host showed last."""
 
     fingerprint: str | None = None
 
 
-class RecipeText(Schema):
+class RecipeText(Body):
     """A recipe's text; `filename` only names it in problems."""
 
     text: str
@@ -105,7 +114,7 @@ class RecipeListed(Schema):
     problems: list[Problem]
 
 
-class Start(Schema):
+class Start(Body):
     """What to start; what is left out is taken from the recipe's defaults."""
 
     recipe: str
@@ -148,7 +157,7 @@ class Accepted(Schema):
     id: int
 
 
-class Retry(Schema):
+class Retry(Body):
     """Names of the targets to run again; without them all that failed or wait for a person."""
 
     targets: list[str] | None = None
@@ -189,11 +198,15 @@ def body_problems(error: ValidationError) -> list[dict[str, Any]]:
     return [
         {
             "code": "body",
-            "message": str(found.get("msg", "")),
-            "cure": "",
+            "message": _("This key is unknown.") if _is_extra(found) else str(found.get("msg", "")),
+            "cure": _("openapi.json lists the keys that belong here, and the type of each."),
             "file": None,
             "line": None,
             "field": ".".join(str(part) for part in found.get("loc", ())[2:]) or None,
         }
         for found in error.errors
     ]
+
+
+def _is_extra(found: Mapping[str, Any]) -> bool:
+    return found.get("type") == "extra_forbidden"
