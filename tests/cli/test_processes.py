@@ -114,3 +114,16 @@ def test_commands_may_start_together_on_a_new_home(home: Path) -> None:
     ]
     said = [process.communicate(timeout=120)[1] for process in together]
     assert [process.returncode for process in together] == [0, 0, 0, 0], said
+
+
+def test_a_reader_that_has_had_enough_gets_no_traceback(home: Path) -> None:
+    run = subprocess.Popen(
+        [*COMMAND, "hosts", "list", "--home", str(home)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**ENVIRONMENT, "PYTHONUNBUFFERED": "1"},
+    )
+    assert run.stdout is not None
+    run.stdout.close()
+    run.stdout = None
+    assert b"Errno" not in run.communicate(timeout=60)[1]

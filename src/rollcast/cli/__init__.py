@@ -38,6 +38,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.umask(PRIVATE_UMASK)
     try:
         return act(given)
+    except BrokenPipeError:
+        # Whoever read us (`| head`) has had enough; the interpreter must not complain about it at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (ValueError, OSError, LookupError) as error:
         return say_error(error)
     except KeyboardInterrupt:
