@@ -9,10 +9,12 @@ ARGS ?=
 CATALOGUES := $(shell find src -name '*.po')
 
 .DEFAULT_GOAL := help
-.PHONY: help demo example test check fix shots lock clean
+.PHONY: help install demo example test test-long check fix shots lock clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.run  ## set .venv up, so that .venv/bin/rollcast works
 
 demo: $(VENV)/.run  ## console + a fleet of real SSH servers on loopback; ARGS="--hosts 200 --speed 2"
 	@$(BIN)/rollcast demo --home .demo $(ARGS)
@@ -22,6 +24,9 @@ example: $(VENV)/.run  ## the classic Channels tutorial beside livefeed: docs/ve
 
 test: check  ## check, then every test; ALLOW_MISSING=1 where system packages cannot be installed
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+
+test-long: check  ## what needs real minutes
+	$(BIN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
 
 check: $(VENV)/.dev  ## format, lint, types, import contracts, migrations, translations, links
 	@.ci/system-packages
