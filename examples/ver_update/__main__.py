@@ -49,7 +49,9 @@ def main() -> None:
         with suppress(KeyboardInterrupt):
             asyncio.run(serve(port))
     except OSError as error:
-        sys.exit(f"Cannot listen on port {port}: {error.strerror}. Choose another one with --port.")
+        sys.exit(
+            f"Cannot listen on port {port}: {os.strerror(error.errno or 0)}. Choose another one with --port."
+        )
 
 
 if __name__ == "__main__":
