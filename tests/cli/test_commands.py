@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +84,13 @@ def test_hosts_are_listed_with_labels_and_the_state_of_their_keys(shell: Shell) 
     assert [row["name"] for row in shell.json("hosts", "list", "zone=us")] == ["us-01"]
 
 
-def test_a_key_that_was_seen_is_trusted_by_name(shell: Shell) -> None:
+def test_a_key_that_was_seen_is_trusted_by_its_fingerprint(shell: Shell) -> None:
     from rollcast.fleet.actions import note_seen_key
     from rollcast.fleet.models import Host
 
-    note_seen_key(Host.objects.get(name="us-01").pk, KEY)
-    said = shell.json("hosts", "trust", "us-01")
-    assert said["fingerprint"].startswith("SHA256:")
+    seen = note_seen_key(Host.objects.get(name="us-01").pk, KEY)
+    said = shell.json("hosts", "trust", "us-01", "--fingerprint", seen.fingerprint)
+    assert said["fingerprint"] == seen.fingerprint
     assert shell.json("hosts", "list", "zone=us")[0]["pinned"] == 1
 
 
@@ -114,7 +115,7 @@ def test_a_preview_starts_nothing(shell: Shell) -> None:
     assert out.splitlines() == [
         "wave 1: eu-01",
         "wave 2: us-01",
-        "2 at a time; more than 0 failures end it",
+        "2 at a time; once more than 0 failed, nothing more starts",
     ]
     assert shell.json(*START, "--preview")["waves"] == [["eu-01"], ["us-01"]]
     assert shell.json("rollout", "list")["total"] == 0
@@ -177,6 +178,13 @@ def test_a_sign_in_link_leads_to_the_running_console(shell: Shell) -> None:
     said = shell.json("sign-in", "--user", "olga")
     assert said["user"] == "olga"
     assert said["link"].startswith("http://127.0.0.1:8420/sign-in/link/")
+    note_address(shell.home, "http://127.0.0.1:9999")
+    assert noted_address(shell.home) == "http://127.0.0.1:8420"  # a second console leaves the first one's
+    (shell.home / "console.json").write_text('{"url": "http://127.0.0.1:8420", "pid": 1}')
+    forget_address(shell.home)
+    assert noted_address(shell.home) is not None  # not ours to forget
+    note = {"url": "http://127.0.0.1:8420", "pid": os.getpid()}
+    (shell.home / "console.json").write_text(json.dumps(note))
     forget_address(shell.home)
     assert noted_address(shell.home) is None
 

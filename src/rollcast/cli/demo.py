@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from rollcast.cli.arguments import Commands
+from rollcast.cli.installation import command
 from rollcast.cli.said import BAD_INPUT, say
 
 
@@ -52,4 +53,10 @@ def demo(given: argparse.Namespace) -> int:
         return run_once(hosts=given.hosts, speed=given.speed, as_json=given.json, how=given.sabotage)
     from rollcast.demo.run import run_demo
 
-    return run_demo(given.home.resolve(), hosts=given.hosts, speed=given.speed or 1.0, port=given.port)
+    return run_demo(
+        given.home.resolve(),
+        hosts=given.hosts,
+        speed=given.speed or 1.0,
+        port=given.port,
+        called=command(),
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,20 +85,19 @@ def import_file(given: argparse.Namespace) -> int:
 def trust_name(given: argparse.Namespace) -> int:
     """Pin a key of a host: the one that waits for a decision, else the one that the host shows now.
 
-    A key that was never seen before is shown first. It is trusted when its fingerprint was given, or when a
-    person at the terminal says so.
+    A key is trusted when its fingerprint was given, or when a person at the terminal says so: typing the
+    same command twice must not trust a key that nobody has compared.
     """
     open_installation(given.home)
     from rollcast.fleet.actions import look_at_host, trust_host
     from rollcast.fleet.queries import host_row
 
-    host = host_row(given.name)
-    known = {key["fingerprint"] for key in host["keys"]} if host else set()
-    waits = any(key["state"] == "pending" for key in host["keys"]) if host else False
+    host = host_row(given.name) or {"keys": []}
     fingerprint: str | None = given.fingerprint
-    if fingerprint not in known if fingerprint else not waits:
+    if fingerprint is None or fingerprint not in {key["fingerprint"] for key in host["keys"]}:
         seen = look_at_host(given.name, actor())
-        if fingerprint is None and seen.state == "pending" and not _confirmed(given.name, seen):
+        trusted = [key["fingerprint"] for key in host["keys"] if key["state"] == "pinned"]
+        if fingerprint is None and seen.state != "pinned" and not _confirmed(given.name, seen, trusted):
             return BAD_INPUT
         fingerprint = fingerprint or seen.fingerprint
     key = trust_host(given.name, actor(), fingerprint)
@@ -109,9 +108,14 @@ def trust_name(given: argparse.Namespace) -> int:
     return OK
 
 
-def _confirmed(name: str, key: HostKey) -> bool:
+def _confirmed(name: str, key: HostKey, trusted: Sequence[str]) -> bool:
     """Whether a person at the terminal has compared the key; without a terminal, what to type then."""
     kind = key.algorithm.removeprefix("ssh-").partition("-")[0]
+    if trusted:
+        say(
+            f"THE KEY OF {name} HAS CHANGED. Trusted until now: {', '.join(trusted)}",
+            "Either the host was set up anew, or somebody sits between you and it.",
+        )
     say(f"{name} shows {key.algorithm} {key.fingerprint}")
     say(f"Compare it on the host itself: ssh-keygen -lf /etc/ssh/ssh_host_{kind}_key.pub")
     if not sys.stdin.isatty():

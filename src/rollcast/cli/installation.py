@@ -6,6 +6,7 @@ import getpass
 import hashlib
 import json
 import os
+import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -34,21 +35,34 @@ def open_installation(home: Path) -> None:
     configure(home.resolve(), cookie=cookie_of(home))
 
 
+def command() -> str:
+    """How this program was called, for what a person is to type next."""
+    called = Path(sys.argv[0])
+    return str(called) if called.name == "rollcast" else "rollcast"
+
+
 def actor() -> str:
     """Who acts, for the audit: the user of the operating system."""
     return f"cli:{getpass.getuser()}"
 
 
 def note_address(home: Path, url: str) -> None:
-    """Write down where the console of this installation is reached, for `rollcast sign-in`."""
+    """Write down where the console of this installation is reached, for `rollcast sign-in`.
+
+    A second console beside a living one leaves the first one's address.
+    """
+    if noted_address(home) is not None:
+        return
     unfinished = home / "console.new"
     unfinished.write_text(json.dumps({"url": url, "pid": os.getpid()}), "utf-8")
     unfinished.rename(home / "console.json")
 
 
 def forget_address(home: Path) -> None:
-    """The console of this installation has ended."""
-    (home / "console.json").unlink(missing_ok=True)
+    """This process was the console that noted its address, and has ended."""
+    with suppress(FileNotFoundError, json.JSONDecodeError):
+        if json.loads((home / "console.json").read_text("utf-8"))["pid"] == os.getpid():
+            (home / "console.json").unlink()
 
 
 def noted_address(home: Path) -> str | None:

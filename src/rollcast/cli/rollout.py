@@ -8,7 +8,7 @@ from typing import Any
 
 from rollcast.cli.arguments import Commands, add_home, add_json
 from rollcast.cli.installation import actor, open_installation
-from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, problem_json, say, shown
+from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, problem_json, result, say, shown
 
 
 def add_to(commands: Commands) -> None:
@@ -20,7 +20,13 @@ def add_to(commands: Commands) -> None:
     listing = _add(verbs, "list", "show the rollouts, newest first", list_rollouts)
     listing.add_argument("--page", type=int, default=1)
     _add(verbs, "show", "show one rollout, host by host", show, numbered=True)
-    _add(verbs, "watch", "follow its output until it ends; exit code 0 if it succeeded", watch, numbered=True)
+    _add(
+        verbs,
+        "watch",
+        "follow its output until it ends; exit code 0 if it succeeded (failures within its budget)",
+        watch,
+        numbered=True,
+    )
     for verb, text in (
         ("pause", "start no further step; what runs ends"),
         ("resume", "go on after a pause"),
@@ -103,7 +109,7 @@ def _preview(preview: Any, *, as_json: bool) -> int:
         return OK
     for number, names in enumerate(waves, 1):
         print(f"wave {number}: {', '.join(names)}")
-    print(f"{preview.parallel} at a time; more than {preview.failure_limit} failures end it")
+    print(f"{preview.parallel} at a time; once more than {preview.failure_limit} failed, nothing more starts")
     return OK
 
 
@@ -148,7 +154,8 @@ def show(given: argparse.Namespace) -> int:
         return OK
     rollout, steps = page["rollout"], page["steps"]
     reason = f" ({rollout['reason']})" if rollout["reason"] else ""
-    print(f"rollout {rollout['id']}: {rollout['title']}, {rollout['state']}{reason}")
+    state = result(rollout["state"], (target["state"] for target in page["targets"]))
+    print(f"rollout {rollout['id']}: {rollout['title']}, {state}{reason}")
     print_table(
         ("HOST", "WAVE", "STATE", "STEP", "REASON"),
         (

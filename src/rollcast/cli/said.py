@@ -6,6 +6,7 @@ import json
 import re
 import sys
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
@@ -52,6 +53,12 @@ def shown(text: str, *, colour: bool) -> str:
     if colour:
         return safe + ("\x1b[0m" if "\x1b" in safe else "")
     return _SGR.sub("", safe)
+
+
+def result(state: str, targets: Iterable[str]) -> str:
+    """A rollout's state with what it must not hide: "succeeded, 2 failed"."""
+    counts = Counter(targets)
+    return ", ".join([state, *(f"{counts[end]} {end}" for end in ("failed", "skipped") if counts[end])])
 
 
 def say(what: str, cure: str = "") -> None:

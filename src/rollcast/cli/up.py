@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from rollcast.cli.arguments import Commands, add_home, add_json
-from rollcast.cli.installation import cookie_of, forget_address, note_address
+from rollcast.cli.installation import command, cookie_of, forget_address, note_address
 from rollcast.cli.said import OK, print_json
 
 PORT: Final = 8420
@@ -68,7 +68,7 @@ def _announce(home: Path, url: str, *, as_json: bool) -> None:
     if as_json:
         print_json({"url": url, "pid": os.getpid(), "home": str(home)})
         return
-    print(f"Rollcast: {url}\nA sign-in link: rollcast sign-in --home {home}", flush=True)
+    print(f"Rollcast: {url}\nA sign-in link: {command()} sign-in --home {home}", flush=True)
 
 
 def _end_with_stdin() -> None:

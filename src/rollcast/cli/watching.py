@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rollcast.cli.said import FAILED, OK, print_json, shown
+from rollcast.cli.said import FAILED, OK, print_json, result, shown
 
 # Reading a head costs a millisecond; a person does not see a delay below this.
 POLL_S: Final = 0.2
@@ -34,9 +34,10 @@ def follow_feed(rollout_id: int, *, as_json: bool) -> int:
         else:
             for line in screen.lines(group):
                 print(line, flush=True)
-    state = rollout_page(rollout_id)["rollout"]["state"]
+    page = rollout_page(rollout_id)
+    state = page["rollout"]["state"]
     if not as_json:
-        print(f"rollout {rollout_id} {state}")
+        print(f"rollout {rollout_id} {result(state, (target['state'] for target in page['targets']))}")
     return OK if state == "succeeded" else FAILED
 
 

@@ -14,14 +14,17 @@ from rollcast.demo.stage import Stage, free_port, set_up
 USUAL_PORT: Final = 8420
 
 
-def run_demo(home: Path, *, hosts: int, speed: float, port: int | None) -> int:
-    """Run the demo in `home`; returns the exit code. Raises OSError when it cannot start."""
+def run_demo(home: Path, *, hosts: int, speed: float, port: int | None, called: str) -> int:
+    """Run the demo in `home`; returns the exit code. `called` is how a person calls this program.
+
+    Raises OSError when it cannot start.
+    """
     for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a script's background job has it ignored
         signal.signal(number, signal.default_int_handler)
     chosen = free_port(USUAL_PORT) if port is None else port
     try:
         with set_up(home, hosts=hosts, speed=speed, port=chosen, ports_from=PORTS_FROM, quiet=False) as stage:
-            _welcome(stage)
+            _welcome(stage, called)
             try:
                 return _until_one_ends(stage)
             except KeyboardInterrupt:
@@ -32,7 +35,7 @@ def run_demo(home: Path, *, hosts: int, speed: float, port: int | None) -> int:
     return 0
 
 
-def _welcome(stage: Stage) -> None:
+def _welcome(stage: Stage, called: str) -> None:
     print(
         f"""
   Rollcast demo: {stage.url}
@@ -43,9 +46,10 @@ def _welcome(stage: Stage) -> None:
 
   Sign in, once, within 30 minutes:
   {stage.sign_in_link()}
-  Another link: rollcast sign-in --home {stage.home}
+  Another link: {called} sign-in --home {stage.home}
 
-  Ctrl-C ends all of it, what runs on the hosts too. The next start finds everything as it was.
+  Ctrl-C ends all of it, what runs on the hosts too. The next start finds everything as it was;
+  hosts whose step was cut off then wait for you: retry.
 """,
         flush=True,
     )
