@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.contrib.auth.backends import ModelBackend
 from django.test import Client, override_settings
 
 from rollcast.access.links import create_link
@@ -108,3 +109,17 @@ def test_who_is_signed_in_reads_the_truth_about_their_right() -> None:
     page = client.get("/sign-in/").content.decode()
     assert "You are signed in as root. Here you can sign in as somebody else." in page
     assert "may not" not in page
+
+
+class Badges(ModelBackend):
+    """How another project signs people in."""
+
+
+@override_settings(AUTHENTICATION_BACKENDS=["tests.access.test_sign_in.Badges"])
+def test_a_link_signs_in_where_the_project_has_a_backend_of_its_own() -> None:
+    client = Client()
+    token = create_link(get_user_model().objects.get(username="olga"))
+    client.post(f"/sign-in/link/{token}/")
+    page = client.get("/sign-in/").content.decode()
+    assert "You are signed in as olga" in page
+    assert 'maxlength="150"' in page

@@ -22,9 +22,6 @@ from rollcast.access.links import InvalidLink, redeem
 from rollcast.access.permissions import may_operate
 from rollcast.conf import option
 
-# The backend that a link signs in with: the link itself was the proof, the backend only loads the user later.
-BACKEND = "django.contrib.auth.backends.ModelBackend"
-
 
 @method_decorator(never_cache, name="dispatch")
 class SignIn(LoginView):
@@ -67,7 +64,8 @@ def sign_in_by_link(request: HttpRequest, token: str) -> HttpResponse:
         except InvalidLink:
             response = render(request, "access/sign_in_link_invalid.html", context, status=410)
         else:
-            login(request, user, backend=BACKEND)
+            # The link was the proof. The backend only loads the user later, which any of the project's can.
+            login(request, user, backend=settings.AUTHENTICATION_BACKENDS[0])
             _record(user.get_username(), "link")
             response = redirect(resolve_url(settings.LOGIN_REDIRECT_URL))
     # The address holds the token: no other site may see it.
