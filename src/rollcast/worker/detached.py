@@ -33,8 +33,11 @@ from rollcast.worker.hand import Changed, Hand, ended
 from rollcast.worker.output import OutputReader, covers
 from rollcast.worker.stop import end_state, stop_step
 
-# Seconds that the host's last word may take after a step was seen stopped.
+# A step that was stopped may have written more than we have read: we read on for as long as bytes come. So
+# many seconds of silence end this, after those in which the follower itself looks and attaches again.
 LAST_WORD_S: Final = 15.0
+# The reason of a step run of which not all that the host wrote is stored.
+JOURNAL_DIFFERS: Final = "journal_differs"
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,12 @@ class Detached:
             if following.done():
                 following.result()  # contact lost: the stop cannot be sure either
             evidence = None if stopping is None else await stopping
-            verdict = await _last_word(following)
+            if evidence is None or await self._drained(follower, following, evidence):
+                verdict = following.result()
+            else:
+                await ended(following)
+                await follower.stored()
+                verdict = await self._undrained(place)
         except ReadAgain:
             self._reader = None
             return
@@ -162,14 +170,49 @@ class Detached:
             raise ContactLost(f"{place.directory}: the channel of an attached step is gone")
         await self._conclude(place, verdict, evidence)
 
+    async def _drained(
+        self, follower: Follower, following: asyncio.Future[Verdict], evidence: StopEvidence
+    ) -> bool:
+        """After the stop, read on for as long as the host says something; whether its last word came."""
+        if not following.done() and evidence is StopEvidence.STOPPED:
+            # Whoever reads the rest, maybe after a takeover, would be told that it "had ended already".
+            plan = await self._hand.plan()
+            if plan is None:
+                raise Changed
+            await self._hand.note_evidence(plan, evidence.value)
+        patience: float = option("SILENCE_LOOK_S") + LAST_WORD_S
+        while not following.done():
+            left = patience - follower.silent_s()
+            if left <= 0:
+                return False
+            await self._watch(following, None, left)
+        return True
+
+    async def _undrained(self, place: _Place) -> Verdict:
+        """The host fell silent before its last word: what it knows of the end, and how much is missing."""
+        assert self._reader is not None
+        stored = f"{self._reader.mark} bytes of output are stored"
+        if place.attached:
+            return Verdict(
+                interrupted=JOURNAL_DIFFERS, detail=f"{stored}; nobody knows whether there were more"
+            )
+        look = await place.connection.look(place.directory)
+        if look.code is not None and look.bytes is not None and look.sha256 is not None:
+            return Verdict(ended=Ended(look.code, look.bytes, look.sha256))
+        detail = f"{stored}; the host does not say how many its journal has (it is {look.state})"
+        return Verdict(interrupted=JOURNAL_DIFFERS, detail=detail)
+
     async def _watch(
-        self, following: asyncio.Future[Verdict], stopping: asyncio.Task[StopEvidence] | None
+        self,
+        following: asyncio.Future[Verdict],
+        stopping: asyncio.Task[StopEvidence] | None,
+        timeout_s: float | None = None,
     ) -> bool:
         """Wait for what comes first; whether the target is to be cancelled. Changed if it was taken."""
         poked = asyncio.ensure_future(self._hand.poked())
         waited_for: set[asyncio.Future[Any]] = {following, poked, *([stopping] if stopping else [])}
         try:
-            await asyncio.wait(waited_for, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait(waited_for, timeout=timeout_s, return_when=asyncio.FIRST_COMPLETED)
             if following.done() or not poked.done():
                 return False
         finally:
@@ -181,6 +224,9 @@ class Detached:
 
     async def _stop(self, place: _Place) -> StopEvidence:
         """Stop until it is sure; what is not sure is kept and tried again."""
+        run = place.plan.latest
+        if run is not None and run.stop_evidence == StopEvidence.STOPPED.value:
+            return StopEvidence.STOPPED  # seen by a reader before this one
         while True:
             try:
                 evidence = await _stop_once(place)
@@ -205,7 +251,8 @@ class Detached:
         elif verdict.nothing_ran:
             state, fields = StepState.INTERRUPTED, {"reason": NOTHING_RAN}
         else:
-            state, fields = StepState.INTERRUPTED, {"reason": verdict.interrupted}
+            state = StepState.INTERRUPTED
+            fields = {"reason": verdict.interrupted, "detail": verdict.detail}
         if cancelling:
             evidence = evidence or StopEvidence.STOPPED
             state = end_state(state, evidence)
@@ -222,7 +269,9 @@ class Detached:
             fields["journal_sha256"] = last.sha256
             fields["after_end_bytes"] = max(0, self._reader.mark - last.bytes)
         if not await self._account_closes(place, last):
-            return StepState.FAILED, {**fields, "reason": "journal_differs"}
+            missing = f"{self._reader.mark} of the {last.bytes} bytes in the host's journal are stored"
+            detail = missing if self._reader.mark < last.bytes else ""
+            return StepState.FAILED, {**fields, "reason": JOURNAL_DIFFERS, "detail": detail}
         if reason:
             return StepState.FAILED, {**fields, "reason": reason}
         if last.code:
@@ -300,9 +349,3 @@ async def _nothing_ran(place: _Place) -> bool:
         return await _sealed(place)
     except RunnerError:
         return True  # the runner cannot even be put on this host
-
-
-async def _last_word(following: asyncio.Future[Verdict]) -> Verdict:
-    """The verdict; a step that was seen stopped and whose last word does not come left none."""
-    done, _ = await asyncio.wait({following}, timeout=LAST_WORD_S)
-    return following.result() if done else Verdict(interrupted="gone")

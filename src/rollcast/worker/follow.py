@@ -34,6 +34,7 @@ class Verdict:
     nothing_ran: bool = False
     taken: bool = False  # our start met a folder that was taken before: attach
     reason: str = ""  # why the host itself ended the step: "timeout" or "output_limit"
+    detail: str = ""  # what is known about it, for a person
 
 
 class ReadAgain(Exception):
@@ -51,6 +52,12 @@ class Follower:
         self._refused = False
         self._reason = ""
         self._flush: asyncio.TimerHandle | None = None
+        self._heard_at = _now()
+        self._listening = True  # for the host; else it is we who are slow
+
+    def silent_s(self) -> float:
+        """Seconds for which the host has said nothing although we listened."""
+        return _now() - self._heard_at if self._listening else 0.0
 
     async def run(self, items: AsyncGenerator[Item, None]) -> Verdict:
         """Read to the end; all output is handed over, and stands, when the verdict is given.
@@ -65,17 +72,24 @@ class Follower:
                     if self._refused:
                         raise ReadAgain
                     if self._recorder.full:
-                        await (
-                            self._recorder.room()
-                        )  # the channel's window fills, then the host's follower waits
+                        # The channel's window fills, then the host's follower waits.
+                        self._listening = False
+                        await self._recorder.room()
+                        self._listening = True
+                    self._heard_at = _now()
         finally:
             if self._flush is not None:
                 self._flush.cancel()
+        await self.stored()
+        assert verdict is not None  # an attachment that ends without a last word raises
+        return verdict
+
+    async def stored(self) -> None:
+        """Store all that was read, whole lines or not; ReadAgain if it does not fit to what is stored."""
+        self._listening = False
         self._hand_over(final=True)
         if self._outcome is not None and not await self._outcome:
             raise ReadAgain
-        assert verdict is not None  # an attachment that ends without a last word raises
-        return verdict
 
     def _take(self, item: Item) -> Verdict | None:
         match item:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, TargetState
+from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, StopEvidence, TargetState
 from rollcast.rollouts import queries
 from rollcast.rollouts.actions import StepChange, TargetChange
 from rollcast.rollouts.queries import TargetPlan
@@ -81,9 +81,9 @@ class Hand:
         _ = self.context.recorder.hand_over(change)
 
     async def note_evidence(self, plan: TargetPlan, evidence: str) -> None:
-        """Keep what was seen of a step that could not be stopped for sure; its state stays."""
+        """Keep what was seen of a step that is being stopped; its state stays. What was sure stays sure."""
         run = plan.latest
-        if run is None or run.stop_evidence == evidence:
+        if run is None or run.stop_evidence in {evidence, StopEvidence.STOPPED.value}:
             return
         change = StepChange(
             self.target_id,

@@ -139,7 +139,8 @@ class TargetRun:
     async def _finish(self, plan: TargetPlan, state: TargetState, reason: str) -> None:
         if plan.view.state is TargetState.LOST:
             await self._hand.change_target({TargetState.LOST}, TargetState.RUNNING)
-        detail = plan.latest.detail if plan.latest is not None and state is TargetState.FAILED else ""
+        last = None if state is TargetState.SUCCEEDED else plan.latest
+        detail = "" if last is None else last.detail
         await self._hand.change_target({TargetState.RUNNING, TargetState.CANCELLING}, state, reason, detail)
 
     # ---- contact -------------------------------------------------------------------------------------------

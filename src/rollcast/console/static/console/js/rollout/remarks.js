@@ -30,7 +30,7 @@ export function remarkOf(target, steps) {
       return [step, reasonWord(target.reason), target.detail, cureOf(target)].filter(Boolean).join(" · ");
     case "cancelling":
     case "cancelled":
-      return evidence ? [step, evidenceWord(evidence)].filter(Boolean).join(" · ") : "";
+      return evidence ? [step, evidenceWord(evidence), target.detail].filter(Boolean).join(" · ") : "";
     default:
       return target.reason === "cancel_too_late" ? reasonWord(target.reason) : "";
   }
