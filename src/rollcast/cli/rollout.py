@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -76,7 +77,7 @@ def start(given: argparse.Namespace) -> int:
         say("--param wants NAME=VALUE", "Example: --param version=1.42.0")
         return BAD_INPUT
     open_installation(given.home)
-    from rollcast.rollouts import actions
+    from rollcast.rollouts import actions, leases
 
     request = actions.StartRequest(
         recipe=given.recipe,
@@ -91,6 +92,8 @@ def start(given: argparse.Namespace) -> int:
         return _preview(actions.preview_rollout(request), as_json=given.json)
     rollout_id = actions.start_rollout(request, actor())
     print_json({"id": rollout_id}) if given.json else print(f"rollout {rollout_id} started", flush=True)
+    if not given.json and not leases.n_alive(time.time()):
+        say("no worker is running, so nothing happens yet", "Start one: rollcast up, or rollcast worker.")
     return follow(rollout_id, as_json=given.json) if given.watch else OK
 
 

@@ -97,6 +97,11 @@ def beat(worker_id: int, now: float) -> bool:
     return Worker.objects.filter(pk=worker_id).update(beat_at=now) == 1
 
 
+def n_alive(now: float) -> int:
+    """How many workers have renewed recently enough to be trusted."""
+    return Worker.objects.filter(beat_at__gte=now - option("LEASE_TRUST_S")).count()
+
+
 def claim_rollouts(worker_id: int, now: float, limit: int) -> list[Held]:
     """Take up to `limit` unfinished rollouts that nobody conducts; answers what was taken."""
     open_ones = Rollout.objects.exclude(state__in=[state.value for state in ROLLOUT_ENDS])

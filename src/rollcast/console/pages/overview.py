@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Final
 
 from django.http import HttpRequest, HttpResponse
@@ -10,7 +11,7 @@ from django.views.decorators.http import require_safe
 from rollcast.console import inventory
 from rollcast.console.pages.frame import console_page, show
 from rollcast.console.pages.rollouts import OPEN
-from rollcast.rollouts import queries, recipe_files
+from rollcast.rollouts import leases, queries, recipe_files
 
 LAST_ROLLOUTS: Final = 8
 
@@ -25,6 +26,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     recipes = recipe_files.load_recipes()
     context = {
         "running": running,
+        "idle": bool(running) and not leases.n_alive(time.time()),
         "waiting": [rollout for rollout in running if rollout["waiting"] or rollout["state"] == "paused"],
         "undecided": [host for host in fleet if host["key_state"] in ("unknown", "changed")],
         "last": newest["rollouts"][:LAST_ROLLOUTS],

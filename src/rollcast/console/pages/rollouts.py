@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from functools import partial
 from typing import Final
 
@@ -16,7 +17,7 @@ from django.views.decorators.http import require_safe
 from rollcast.console.pages.frame import console_page, page_number, show
 from rollcast.console.said import cures
 from rollcast.engine.states import RolloutState
-from rollcast.rollouts import queries
+from rollcast.rollouts import leases, queries
 
 # Bytes from servers end up on the rollout page: no string may become markup. So it does without htmx.
 NO_MARKUP: Final = {"require-trusted-types-for": ["'script'"], "trusted-types": ["'none'"]}
@@ -58,6 +59,7 @@ def _live_page(request: HttpRequest, rollout_id: int) -> HttpResponse:
         "snapshot": snapshot,
         "rollout": snapshot["rollout"],
         "cures": cures(),
+        "idle": snapshot["rollout"]["state"] in OPEN and not leases.n_alive(time.time()),
         "api_url": reverse("console:api:get_rollout", args=[rollout_id]),
         "sign_in_url": redirect_to_login(request.get_full_path()).url,
         "csrf_header": HttpHeaders.parse_header_name(settings.CSRF_HEADER_NAME),
