@@ -45,9 +45,9 @@ class ForeignProject:
         return ran.stdout
 
     @contextmanager
-    def serving(self) -> Iterator[str]:
-        """The address of its web process, which must live until the block is left."""
-        with self.running("serve") as process:
+    def serving(self, server: str = "uvicorn") -> Iterator[str]:
+        """The address of its web process (uvicorn or daphne), which must live until the block is left."""
+        with self.running(server) as process:
             assert process.stdout is not None
             yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
 

@@ -35,15 +35,15 @@ def supplier() -> Iterator[socket.socket]:
         yield listener
 
 
-@pytest.fixture
-def proxy(tmp_path: Path, supplier: socket.socket) -> Iterator[ChaosProxy]:
+@pytest.fixture(params=["uvicorn", "daphne"])
+def proxy(request: pytest.FixtureRequest, tmp_path: Path, supplier: socket.socket) -> Iterator[ChaosProxy]:
     """The shop, behind a proxy that cuts."""
     shop = ForeignProject(PROJECT, "shop", tmp_path, barred=["rollcast"])
     shop.environment["SUPPLIER_PORT"] = str(supplier.getsockname()[1])
     shop.manage("check", "--fail-level", "WARNING", "--database", "default")
     shop.manage("migrate", "--verbosity", "0")
     shop.manage("shell", "--verbosity", "0", "--command", OLGA)
-    with shop.serving() as url, ChaosProxy(("127.0.0.1", int(url.rpartition(":")[2]))) as proxy:
+    with shop.serving(request.param) as url, ChaosProxy(("127.0.0.1", int(url.rpartition(":")[2]))) as proxy:
         yield proxy
     said = "from shop.models import Product; print(Product.objects.count())"
     assert shop.manage("shell", "--verbosity", "0", "--command", said).strip() == str(len(SKUS))
