@@ -12,7 +12,7 @@ from typing import Final
 
 from rollcast.cli.arguments import Commands, add_home, add_json
 from rollcast.cli.installation import command, cookie_of, forget_address, note_address
-from rollcast.cli.said import OK, print_json
+from rollcast.cli.said import FAILED, OK, print_json, say
 
 PORT: Final = 8420
 # A worker that ends gives its rollouts back; what it cannot give back in this time lapses by its lease.
@@ -34,7 +34,7 @@ def add_to(commands: Commands) -> None:
 
 
 def up(given: argparse.Namespace) -> int:
-    """Serve until SIGINT or SIGTERM."""
+    """Serve until SIGINT or SIGTERM, or until the worker beside it cannot go on."""
     from rollcast.config.boot import collect_statics, configure, origins_of
     from rollcast.config.launcher import Console
 
@@ -53,14 +53,23 @@ def up(given: argparse.Namespace) -> int:
     if not given.no_worker:
         from rollcast.worker.run import WorkerProcess
 
-        worker = WorkerProcess().run_in_thread()
+        worker = WorkerProcess().run_in_thread(on_error=_end)
     try:
         console.run(lambda: _announce(home, url, as_json=given.json))
+    except KeyboardInterrupt:  # before the server listened to signals
+        if worker is None or worker.error is None:
+            raise
     finally:
         forget_address(home)
         if worker is not None:
             worker.stop(WORKER_END_S)
-    return OK
+    if worker is None or worker.error is None:
+        return OK
+    say(
+        f"The worker ended by an error, and the console with it: {worker.error!r}",
+        "The log says where. What runs on hosts goes on; the next start goes on with it.",
+    )
+    return FAILED
 
 
 def _announce(home: Path, url: str, *, as_json: bool) -> None:
@@ -74,4 +83,8 @@ def _announce(home: Path, url: str, *, as_json: bool) -> None:
 def _end_with_stdin() -> None:
     while os.read(sys.stdin.fileno(), 1024):
         pass
+    _end()
+
+
+def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)

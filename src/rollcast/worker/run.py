@@ -3,6 +3,10 @@
 `run` ends in order when its stop event is set (SIGTERM): rounds end, followers leave (what runs on hosts goes
 on), what was read is stored, and the leases are handed back, so that another worker goes on at once. A worker
 that is killed does none of that; its leases lapse and the rest follows from the rows.
+
+A database that refuses is tried again for ever. Any other error that reaches `run` is a mistake of ours or of
+the installation: the worker ends by it, and whoever started it is told, since a console without its worker
+would take rollouts that nobody carries out.
 """
 
 from __future__ import annotations
@@ -14,10 +18,11 @@ import os
 import secrets
 import socket
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 import livefeed
 from rollcast import dispatch
@@ -43,11 +48,12 @@ def worker_name(wish: str | None) -> str:
 
 @dataclass
 class WorkerThread:
-    """A worker that runs in a thread of this process."""
+    """A worker that runs in a thread of this process. `error`: what made it unable to go on, if anything."""
 
     thread: threading.Thread
     _loop: asyncio.AbstractEventLoop
     _stop: asyncio.Event
+    error: Exception | None = None
 
     def stop(self, timeout_s: float = 15.0) -> bool:
         """Ask it to end in order and wait for that; whether it has ended in time. May be called twice."""
@@ -76,7 +82,7 @@ class WorkerProcess:
                     # Silent for an hour (a machine that slept) and forgotten: nothing is held any more.
                     log.warning("%s was forgotten by the other workers and begins anew", self.name)
                     self.name = worker_name(self._wish)
-                except OperationalError as error:
+                except (OperationalError, InterfaceError) as error:
                     log.warning("%s: the database refuses, it is tried again: %s", self.name, error)
                     self.name = worker_name(self._wish)
                     with contextlib.suppress(TimeoutError):
@@ -85,25 +91,30 @@ class WorkerProcess:
         finally:
             await database.close()
 
-    def run_in_thread(self) -> WorkerThread:
-        """Run in a thread with a loop of its own; answers once it runs."""
+    def run_in_thread(self, on_error: Callable[[], None] = lambda: None) -> WorkerThread:
+        """Run in a thread with a loop of its own; answers once it runs.
+
+        `on_error` is called on that thread when the worker ended by an error, which is logged and in `error`.
+        """
         started = threading.Event()
-        made: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
+        made: list[WorkerThread] = []
 
         async def main() -> None:
             stop = asyncio.Event()
-            made.append((asyncio.get_running_loop(), stop))
+            me = WorkerThread(thread, asyncio.get_running_loop(), stop)
+            made.append(me)
             started.set()
             try:
                 await self.run(stop)
-            except Exception:
+            except Exception as error:
                 log.exception("the worker ended by an error")
+                me.error = error
+                on_error()
 
         thread = threading.Thread(target=lambda: asyncio.run(main()), name=self.name, daemon=True)
         thread.start()
         started.wait()
-        loop, stop = made[0]
-        return WorkerThread(thread, loop, stop)
+        return made[0]
 
     async def _work(self, database: Database, stop: asyncio.Event) -> None:
         loop = asyncio.get_running_loop()
