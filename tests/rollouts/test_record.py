@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from rollcast.engine.states import STEP_BUSY, StepState, TargetState
 from rollcast.rollouts import actions, queries
-from rollcast.rollouts.actions import OutputEntry, Piece, ProgressEntry, StepChange
+from rollcast.rollouts.actions import OutputEntry, Piece, ProgressEntry, StepChange, TargetChange
 from tests.rollouts.conftest import Desk
 
 
@@ -112,6 +112,26 @@ def test_a_change_of_state_is_dated_and_a_change_of_its_reason_is_not(
     assert desk.end_step(target, 0, StepState.FAILED)
     assert desk.end_target(target, TargetState.FAILED)
     assert desk.page(rollout)["targets"][0]["since_ms"] == queries.ms(later)
+
+
+def test_a_lost_host_says_why_it_cannot_be_reached_now(desk: Desk, target: int) -> None:
+    rollout = queries.rollout_list()["rollouts"][0]["id"]
+    active = frozenset({TargetState.RUNNING, TargetState.LOST})
+
+    def lost(said: str) -> str:
+        change = TargetChange(
+            target, desk.fence(target), active, TargetState.LOST, reason="contact_lost", detail=said
+        )
+        assert actions.record([change]) == [True]
+        return str(desk.page(rollout)["targets"][0]["detail"])
+
+    assert lost("the connection broke") == "the connection broke"
+    since = desk.page(rollout)["targets"][0]["since_ms"]
+    assert lost("no route to host") == "no route to host"
+    assert desk.page(rollout)["targets"][0]["since_ms"] == since
+    version = desk.page(rollout)["targets"][0]["version"]
+    assert lost("no route\n to host") == "no route to host"
+    assert desk.page(rollout)["targets"][0]["version"] == version
 
 
 def test_what_a_host_said_of_a_failure_is_kept_up_to_a_bound(desk: Desk, target: int) -> None:

@@ -94,7 +94,7 @@ class Ledger:
         old = TargetState(row.state)
         if state is not old and state not in TARGET_MOVES[old]:
             raise ValueError(f"no target goes from {old.value} to {state.value}")
-        changes: dict[str, Any] = {"state": state.value, "reason": reason, "detail": _bounded(detail)}
+        changes: dict[str, Any] = {"state": state.value, "reason": reason, "detail": bounded(detail)}
         if state is not old:
             changes["since"] = self.at
         if step_index is not None:
@@ -133,7 +133,7 @@ class Ledger:
         if state in STEP_ENDS and state is not old:
             stamps["ended_at"] = self.at
         if "detail" in changes:
-            stamps["detail"] = _bounded(str(changes["detail"]))
+            stamps["detail"] = bounded(str(changes["detail"]))
         if not _compare_and_set(row, {**changes, **stamps, "state": state.value}):
             return False
         self._step_event(target, row)
@@ -181,7 +181,7 @@ def one_transaction() -> Iterator[Ledger]:
         ledger.write()
 
 
-def _bounded(detail: str) -> str:
+def bounded(detail: str) -> str:
     """One line of what somebody said, as much of it as there is room for."""
     said = " ".join(detail.replace("\0", "\N{SYMBOL FOR NULL}").split())
     return said if len(said) <= DETAIL_LENGTH else said[: DETAIL_LENGTH - 1] + "…"

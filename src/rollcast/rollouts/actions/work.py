@@ -18,7 +18,7 @@ import livefeed
 from rollcast import dispatch
 from rollcast.engine import events
 from rollcast.engine.states import StepState, TargetState, Wanted
-from rollcast.rollouts.actions.ledger import Ledger, one_transaction
+from rollcast.rollouts.actions.ledger import Ledger, bounded, one_transaction
 from rollcast.rollouts.models import Rollout, StepRun, Target
 from rollcast.rollouts.queries import lane_key, origin_key
 
@@ -185,7 +185,11 @@ class _Tick:
     def _target(self, target: Target, change: TargetChange) -> bool:
         if target.fence != change.fence or TargetState(target.state) not in change.old:
             return False
-        if target.state == change.new.value and target.reason == change.reason:
+        if (target.state, target.reason, target.detail) == (
+            change.new.value,
+            change.reason,
+            bounded(change.detail),
+        ):
             return True
         if not self._ledger.move_target(target, change.new, reason=change.reason, detail=change.detail):
             return False
