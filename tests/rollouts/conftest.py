@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from rollcast.engine.states import STEP_BUSY, StepState, TargetState
+from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, TargetState
 from rollcast.fleet.models import Host
 from rollcast.rollouts import actions, leases, queries
 from rollcast.rollouts.actions import StartRequest, StepChange, TargetChange
@@ -56,7 +56,8 @@ class Desk:
 
     def fence(self, target_id: int) -> int:
         """The fence under which this desk's worker holds the target."""
-        return next(held.fence for held in leases.held_targets(self.worker) if held.id == target_id)
+        held = queries.targets_of_worker(self.worker, TARGET_ACTIVE)
+        return next(target.fence for target in held if target.id == target_id)
 
     def begin(self, target_id: int, step: int, attempt: int = 1) -> bool:
         """Begin a step."""

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rollcast.engine.states import StepState, TargetState
-from rollcast.rollouts import actions, leases, processes
+from rollcast.engine.states import TARGET_ACTIVE, StepState, TargetState
+from rollcast.rollouts import actions, leases, processes, queries
 from rollcast.rollouts.actions import Entry, StepChange, TargetChange
 from rollcast.rollouts.leases import Trust
 from rollcast.worker.conduct import conduct
@@ -44,8 +44,8 @@ def test_a_silent_workers_rows_are_claimed_with_a_new_fence(desk: Desk, running:
     (held,) = leases.claim_targets(other, later, 100)
     assert (held.id, held.fence) == (target, old + 1)
     assert [held.id for held in leases.claim_rollouts(other, later, 100)] == [rollout]
-    assert leases.held_targets(desk.worker) == []
-    assert leases.holds(other, target, old + 1)
+    assert queries.targets_of_worker(desk.worker, TARGET_ACTIVE) == []
+    assert [held.id for held in queries.targets_of_worker(other, TARGET_ACTIVE)] == [target]
 
 
 def test_a_worker_that_beats_again_in_time_keeps_what_it_has(desk: Desk, running: tuple[int, int]) -> None:

@@ -121,17 +121,6 @@ def held_rollouts(worker_id: int) -> list[Held]:
     return [Held(pk, fence) for pk, fence in rows.order_by("pk").values_list("pk", "fence")]
 
 
-def held_targets(worker_id: int) -> list[Held]:
-    """The targets under way on which the worker acts, oldest first."""
-    rows = Target.objects.filter(worker=worker_id, state__in=WORKED_ON)
-    return [Held(pk, fence) for pk, fence in rows.order_by("pk").values_list("pk", "fence")]
-
-
-def holds(worker_id: int, target_id: int, fence: int) -> bool:
-    """Whether the worker's claim on the target still stands."""
-    return Target.objects.filter(pk=target_id, worker=worker_id, fence=fence).exists()
-
-
 def release(worker_id: int) -> None:
     """Give everything back and take the heartbeat row away: the orderly end of a worker."""
     with transaction.atomic():
