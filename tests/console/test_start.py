@@ -114,3 +114,18 @@ def test_rollout_that_does_not_exist(client: Client, path: str) -> None:
     response = client.generic(method, f"/api/rollouts/999{path}")
     assert (response.status_code, response.json()) == (404, {"error": "not_found"})
     assert client.get("/rollouts/999/").status_code == 404
+
+
+def test_a_form_that_has_started_one_says_so_before_it_starts_another(client: Client) -> None:
+    form = {**FORM, "idempotency_key": "k1"}
+    assert client.post("/rollouts/new/?recipe=hello", form).status_code == 302
+    again = client.post("/rollouts/new/?recipe=hello", {**form, "parallel": "1"})
+    assert again.status_code == 409
+    assert "was started with this key, but with other settings" in again.content.decode()
+    assert 'idempotency_key" value="k1"' not in again.content.decode()
+    by_api = client.post(
+        "/api/rollouts", {**BODY, "parallel": 1, "idempotency_key": "k1"}, content_type="application/json"
+    )
+    assert by_api.status_code == 409
+    assert [problem["code"] for problem in by_api.json()["problems"]] == ["key_used"]
+    assert rollout_list()["total"] == 1

@@ -10,7 +10,7 @@ import livefeed
 from rollcast.access.models import AuditEntry
 from rollcast.engine.problems import InputError
 from rollcast.rollouts import actions, queries
-from rollcast.rollouts.actions import StartRequest
+from rollcast.rollouts.actions import NotPossible, StartRequest
 from tests.rollouts.conftest import Desk
 
 PARAMETERS = (
@@ -60,6 +60,31 @@ def test_the_same_key_again_is_the_same_rollout(desk: Desk) -> None:
     (desk.folder / "recipes" / "update.yml").unlink()
     assert desk.start(idempotency_key="twice") == first
     assert queries.rollout_list()["total"] == 1
+
+
+OTHERWISE: list[dict[str, Any]] = [
+    {"recipe": "other"},
+    {"params": {"version": "1.3"}},
+    {"selector": "zone=eu"},
+    {"waves": "1, rest"},
+    {"parallel": 1},
+    {"failure_budget": "1"},
+]
+
+
+@pytest.mark.parametrize("otherwise", OTHERWISE, ids=[next(iter(row)) for row in OTHERWISE])
+def test_the_same_key_for_another_start_is_refused(desk: Desk, otherwise: dict[str, Any]) -> None:
+    desk.recipe("name: update\nparameters:\n  version: {type: string}\nsteps:\n- name: say\n  run: echo\n")
+    desk.hosts("eu-01")
+    asked = {"idempotency_key": "twice", "params": {"version": "1.2"}, "selector": "*"}
+    first = desk.start(**asked)
+    with pytest.raises(NotPossible) as caught:
+        desk.start(**asked | otherwise)
+    (problem,) = caught.value.problems
+    assert (problem.code, problem.field) == ("key_used", "idempotency_key")
+    assert problem.message == f"Rollout {first} was started with this key, but with other settings."
+    assert queries.rollout_list()["total"] == 1
+    assert desk.start(**asked) == first
 
 
 def test_two_rollouts_of_the_same_text_share_its_revision(desk: Desk) -> None:

@@ -85,7 +85,10 @@ def preview_rollout(request: HttpRequest, body: shapes.Start) -> Any:
 
 @rollouts.post("", response={202: shapes.Started, **PROBLEMS})
 def start_rollout(request: HttpRequest, body: shapes.Start) -> Any:
-    """Start a rollout; the same `idempotency_key` again answers with the rollout it started."""
+    """Start a rollout; the same request with the same `idempotency_key` answers with the one it started.
+
+    The same key with another request is refused (409), and nothing is started.
+    """
     rollout_id = actions.start_rollout(body.to_request(), actor_of(request))
     return Status(202, {"id": rollout_id, "url": reverse("console:rollout", args=[rollout_id])})
 

@@ -88,6 +88,7 @@ class Rollout(models.Model):
     conductor = models.ForeignKey(Worker, null=True, on_delete=models.SET_NULL, related_name="conducts")
     fence = models.PositiveIntegerField(default=0)
     idempotency_key = models.CharField(max_length=200, unique=True, null=True)
+    request_sha256 = models.CharField(max_length=64, blank=True)  # of what was asked for with that key
     created_by = models.CharField(max_length=200)
     created_at = models.DateTimeField()
     started_at = models.DateTimeField(null=True)

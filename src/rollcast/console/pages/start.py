@@ -63,6 +63,8 @@ def _start(request: HttpRequest, recipe: Recipe) -> HttpResponse:
         form = start_form(recipe, typed)
         form.place(error)
         usable = [found.recipe for found in recipe_files.load_recipes() if found.recipe is not None]
+        if isinstance(error, actions.NotPossible):  # the key was used: the form as it is now is another start
+            return _form_page(request, usable, form, uuid.uuid4().hex, status=409)
         return _form_page(request, usable, form, typed.get("idempotency_key") or uuid.uuid4().hex, status=422)
     return HttpResponseRedirect(reverse("console:rollout", args=[rollout_id]))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +23,7 @@ from rollcast.engine.waves import plan_waves
 from rollcast.fleet import queries as fleet_queries
 from rollcast.fleet.models import Host
 from rollcast.rollouts.actions.ledger import Ledger, one_transaction
+from rollcast.rollouts.actions.people import NotPossible
 from rollcast.rollouts.models import Artifact, RecipeRevision, Rollout, Target
 from rollcast.rollouts.recipe_files import RecipeFile, find_recipe
 
@@ -91,8 +93,8 @@ def preview_rollout(request: StartRequest) -> Preview:
 def start_rollout(request: StartRequest, actor: str) -> int:
     """Start a rollout and answer its id at once; workers carry it out.
 
-    The same `idempotency_key` again answers the same id and starts nothing. InputError with all problems, and
-    nothing is left behind.
+    The same request with the same `idempotency_key` again answers the same id and starts nothing; NotPossible
+    if the key was used for another request. InputError with all problems, and nothing is left behind.
     """
     known = _started_before(request)
     if known is not None:
@@ -122,8 +124,38 @@ def _started_before(request: StartRequest) -> int | None:
                 field="idempotency_key",
             )
         )
-    rows = Rollout.objects.filter(idempotency_key=request.idempotency_key)
-    return rows.values_list("pk", flat=True).first()
+    row = Rollout.objects.filter(idempotency_key=request.idempotency_key).first()
+    if row is None:
+        return None
+    if row.request_sha256 not in {"", _request_sha256(request)}:  # rows of an earlier version have none
+        raise NotPossible(
+            Problem(
+                "key_used",
+                gettext_noop("Rollout %(rollout)d was started with this key, but with other settings."),
+                {"rollout": row.pk},
+                gettext_noop("Another start needs a new key; nothing was started now."),
+                field="idempotency_key",
+            )
+        )
+    return row.pk
+
+
+def _request_sha256(request: StartRequest) -> str:
+    """A digest of what was asked for, whether it came from a form, as JSON or from the command line."""
+    asked = {
+        "recipe": request.recipe,
+        "params": {name: _as_typed(value) for name, value in request.params.items()},
+        "selector": request.selector,
+        "waves": request.waves,
+        "parallel": request.parallel,
+        "failure_budget": request.failure_budget,
+    }
+    return hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _as_typed(value: object) -> str:
+    """A parameter's value as a form has it: 7 and "7", true and "true" are the same to every recipe."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _plan(request: StartRequest) -> _Plan:
@@ -272,6 +304,7 @@ def _rollout_row(plan: _Plan, request: StartRequest, actor: str, ledger: Ledger)
         state=RolloutState.PENDING.value,
         wanted=Wanted.RUN.value,
         idempotency_key=request.idempotency_key or None,
+        request_sha256=_request_sha256(request) if request.idempotency_key else "",
         created_by=actor,
         created_at=ledger.at,
     )
