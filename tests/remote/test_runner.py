@@ -90,7 +90,7 @@ async def test_a_look_that_finds_a_hung_start_makes_it_void(connected: Connectio
     folder.mkdir(parents=True)
     for name in ("journal", "control", "env"):
         (folder / name).touch()
-    (folder / "script").write_text("touch ran")
+    (folder / "waiting").write_text("touch ran")
     (folder / "starter").write_text("4194999 1\n")
 
     assert (await connected.look(directory)).state == "unstarted"

@@ -19,7 +19,6 @@ import shlex
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from functools import cache
-from importlib import resources
 from pathlib import PurePosixPath
 from typing import Final
 
@@ -39,7 +38,7 @@ from rollcast.remote.journal import (
     TimedOut,
 )
 from rollcast.remote.pipe import Pipe
-from rollcast.remote.runner import runner_file
+from rollcast.remote.runner import shell_text
 
 # Reasons of a step run: it runs (or ran) attached; its channel went, and nobody knows how far it came.
 ATTACHED: Final = "attached"
@@ -49,16 +48,13 @@ ATTACHED_LOST: Final = "attached_lost"
 GRACE_S: Final = 5
 # Interpreters that can be given a script by `eval`. Any other needs a file, and there is no place for one.
 SHELLS: Final = frozenset({"sh", "dash", "ash", "bash", "ksh", "mksh", "zsh"})
-_SHARED_END: Final = "# ---- attached.sh has all of the above, too\n"
 
 
 @cache
 def attached_text() -> str:
-    """The shell text that carries out attached steps: how the runner ends processes, and attached.sh."""
-    shared, found, _verbs = runner_file()[0].decode().partition(_SHARED_END)
-    assert found, "runner.sh says where the part that is shared ends"
-    own = resources.files("rollcast.remote").joinpath("attached.sh").read_text("utf-8")
-    lines = [f"rc_preamble={PREAMBLE.decode().strip()}", *shared.splitlines(), *own.splitlines()]
+    """The shell text that carries out attached steps: processes.sh and attached.sh."""
+    text = shell_text("processes.sh", "attached.sh")
+    lines = [f"rc_preamble={PREAMBLE.decode().strip()}", *text.splitlines()]
     return "\n".join(line for line in lines if line.strip() and not line.lstrip().startswith("#"))
 
 

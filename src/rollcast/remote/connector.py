@@ -79,13 +79,13 @@ class ConnectOptions:
 
 @dataclass(frozen=True)
 class Look:
-    """What the host says about a step. The figures are there only when it is `ended`."""
+    """What the host says about a step: figures only when it is `ended`, `now_bytes` also when `alive`."""
 
     state: LookState
     code: int | None = None
     bytes: int | None = None  # the journal's length at the end of the step
     sha256: str | None = None  # of those bytes
-    now_bytes: int | None = None  # its length now: the difference came after the end
+    now_bytes: int | None = None  # its length now; what lies behind `bytes` came after the end
 
 
 @dataclass(frozen=True)
@@ -93,7 +93,8 @@ class StopAnswer:
     """How sure it is that nothing of the step runs any more.
 
     `stopped`: its session was seen empty, or it never began (detail "sealed"). `already_ended`: it had
-    ended by itself (detail: its exit record). `unconfirmed`: the processes in `detail` outlived KILL.
+    ended by itself (detail: its exit record). `unconfirmed`: the processes in `detail` outlived KILL, or (no
+    detail) nobody knows which are its processes.
     """
 
     evidence: Evidence

@@ -29,10 +29,16 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _PREAMBLE = PREAMBLE.decode().strip()
 
 
+def shell_text(*names: str) -> str:
+    """Files of shell text of this package, one behind the other."""
+    folder = resources.files("rollcast.remote")
+    return "\n".join(folder.joinpath(name).read_text("utf-8") for name in names)
+
+
 @cache
 def runner_file() -> tuple[bytes, str]:
-    """The runner's text and its SHA-256 (hex)."""
-    text = resources.files("rollcast.remote").joinpath("runner.sh").read_bytes()
+    """The runner's text and its SHA-256 (hex): one file on the host, though two here."""
+    text = shell_text("processes.sh", "runner.sh").encode()
     return text, hashlib.sha256(text).hexdigest()
 
 
@@ -107,8 +113,8 @@ def parse_look(answer: str) -> Look:
             return Look("sealed")
         case ["unstarted"]:
             return Look("unstarted")
-        case ["alive"]:
-            return Look("alive")
+        case ["alive", now]:
+            return Look("alive", now_bytes=int(now) if now else None)
         case ["gone"]:
             return Look("gone")
         case ["interrupted"]:

@@ -10,104 +10,27 @@
 # What it promises
 #   1. A start that was cut while being sent runs nothing.    Count and SHA-256 are checked before run/ exists.
 #   2. A folder's script runs at most once.                   run/ appears whole, by one rename; who finds one there
-#      starts nothing; and between run/ and the script stands run/go, taken once: by the supervisor, or by a look that
-#      found nobody alive and thereby made "unstarted" final.
+#      starts nothing. In it the script is run/waiting, and one more rename decides: to run/script by the step that is
+#      about to become it, to run/void by a look that found nobody alive or by a stop, to run/sealed by a refusal.
 #   3. A sealed folder never runs.                            seal makes a run/ of its own by the same rename.
 #   4. The journal holds the step's bytes and nothing else.   The control file beside it carries started, limit,
 #      timeout and exit. BYTES of the exit record close the journal; whatever a left-over child writes stands behind it.
 #   5. Following changes nothing and leaves nothing behind.   A follower lives as long as its stdin.
+#   6. What runs can be found, and it was said that it runs.  The step writes itself down before it takes its script, and
+#      `started` before it becomes it; if one of these cannot be written (the disk is full), it refuses and says so.
+#   7. A full disk keeps nobody from looking and stopping.    Both only rename and read; seal alone may have to make run/.
 # What would break it: reading the script from stdin (`sh -s` swallows data), one session for supervisor and step
 # (`trap "kill 0" EXIT` in a step would kill the record of its end), a poll that decides by a pid alone (pids are reused,
-# zombies look alive), or any write into the journal by this file.
+# zombies look alive), any write into the journal by this file, or "gone" for what is merely not known.
+#
+# On the host it is one file: processes.sh, then this.
 #
 # Names begin with rc_ so that no variable that the user exports is changed for the step.
-set -u
 
-rc_kill_wait=5       # seconds after KILL until a process that is still there counts as not killable
 rc_timeout_grace=5   # seconds between TERM and KILL when a step ran out of time
 rc_limit_grace=1     # the same when it writes too much: it may write 0.3 GB in that second
 rc_free_percent=5    # below this share of free disk a writing step is ended: a game server needs the disk more
 rc_disk_step=1048576 # bytes a journal must have grown before the disk is looked at again
-
-rc_say() { printf '%s\n' "$*" >&2; }
-rc_fail() { rc_say "failed $*"; exit 1; }
-
-# STATE, SESSION and START (clock ticks since boot) of a process; false when nobody has that pid.
-rc_stat() {
-    { read -r rc_line < "/proc/$1/stat"; } 2> /dev/null || return 1
-    # shellcheck disable=SC2086 # the program's name may hold anything, behind its last ")" stand only numbers
-    set -- ${rc_line##*)}
-    rc_state=$1 rc_session=$4 rc_start=${20}
-}
-
-# PID START: that very process lives (a zombie does not; a reused pid has another start time).
-rc_alive() {
-    rc_stat "$1" && [ "$rc_start" = "$2" ] && [ "$rc_state" != Z ] && [ "$rc_state" != X ]
-}
-
-# FILE: the process written down there lives.
-rc_alive_as_noted() {
-    rc_pid=
-    { read -r rc_pid rc_began < "$1"; } 2> /dev/null
-    [ -n "$rc_pid" ] && rc_alive "$rc_pid" "$rc_began"
-}
-
-# The living pids of the step's session, in rc_members; false when there are none.
-rc_step_members() {
-    rc_members= rc_leader=
-    { read -r rc_leader rc_began < "$rc_run/step"; } 2> /dev/null
-    [ -n "$rc_leader" ] && rc_session_members
-}
-
-rc_session_members() {
-    rc_members=
-    # A leader with another start time means that the number was given anew, so nobody of our session is left.
-    if rc_stat "$rc_leader" && [ "$rc_start" != "$rc_began" ]; then return 1; fi
-    for rc_entry in /proc/[0-9]*; do
-        rc_stat "${rc_entry#/proc/}" && [ "$rc_session" = "$rc_leader" ] || continue
-        case $rc_state in Z | X) ;; *) rc_members="$rc_members ${rc_entry#/proc/}" ;; esac
-    done
-    [ -n "$rc_members" ]
-}
-
-# SIGNAL: to the group at once, so that no fork slips through, then to members that left the group.
-rc_signal_step() {
-    # dash wants the "--", busybox refuses it
-    kill -s "$1" -- "-$rc_leader" 2> /dev/null || kill -s "$1" "-$rc_leader" 2> /dev/null
-    # shellcheck disable=SC2086
-    kill -s "$1" $rc_members 2> /dev/null
-}
-
-rc_nap() { sleep 0.1 2> /dev/null || sleep 1; }
-
-# Seconds since boot, in rc_now: no clock change moves it.
-rc_uptime() {
-    read -r rc_now rc_rest < /proc/uptime
-    rc_now=${rc_now%%.*}
-}
-
-# GRACE: TERM, grace, KILL; true when nobody of the step's session lives any more.
-rc_end_step() {
-    rc_step_members || return 0
-    rc_signal_step TERM
-    rc_uptime
-    rc_kill_at=$((rc_now + $1)) rc_give_up_at=$((rc_now + $1 + rc_kill_wait))
-    while rc_step_members; do
-        rc_uptime
-        [ "$rc_now" -ge "$rc_give_up_at" ] && return 1
-        [ "$rc_now" -ge "$rc_kill_at" ] && rc_signal_step KILL
-        rc_nap
-    done
-}
-
-rc_size() { stat -c %s "$1" 2> /dev/null || wc -c < "$1" | tr -d ' '; }
-
-rc_sha256() {
-    rc_sum=$(sha256sum)
-    printf '%s' "${rc_sum%% *}"
-}
-
-# ---- attached.sh has all of the above, too
 
 # The control file's records, in rc_started and rc_ended. A line without its newline is still being written: not read.
 rc_read_control() {
@@ -142,7 +65,7 @@ rc_judge_started() {
     if [ "${rc_started##* }" != "$rc_boot" ]; then rc_verdict=interrupted; return; fi
     rc_verdict=alive
     rc_alive_as_noted "$rc_run/supervisor" && return
-    rc_step_members && return # nobody records its end, but it runs: not gone yet
+    rc_step_is_gone || return # nobody records its end, but it runs, or may: not gone yet
     rc_read_control           # the supervisor may have ended between the two looks
     if [ -n "$rc_ended" ]; then rc_judge_ended; else rc_verdict=gone; fi
 }
@@ -151,10 +74,25 @@ rc_judge_unstarted() {
     rc_verdict=alive
     rc_alive_as_noted "$rc_run/starter" && return
     rc_alive_as_noted "$rc_run/supervisor" && return
-    if mkdir "$rc_run/go" 2> /dev/null; then rc_verdict=unstarted; return; fi
-    rc_alive_as_noted "$rc_run/supervisor" && return
-    rc_read_control
-    if [ -n "$rc_started" ]; then rc_judge; else rc_verdict=unstarted; fi
+    if ! rc_void; then
+        rc_step_members && return # it took its script, and is about to say so
+        rc_read_control
+        if [ -n "$rc_started" ]; then rc_judge; return; fi
+    fi
+    rc_verdict=unstarted
+}
+
+# A script that still waits never runs: true when it is made so now. No room is needed for it.
+rc_void() {
+    mv -f "$rc_run/waiting" "$rc_run/void" 2> /dev/null && return
+    if [ -e "$rc_run/waiting" ]; then rc_fail "cannot write in $HOME/$rc_run"; fi
+    return 1
+}
+
+rc_look() {
+    rc_judge
+    if [ "$rc_verdict" = alive ]; then rc_verdict="alive $(rc_size "$rc_run/journal" 2> /dev/null)"; fi
+    rc_say "$rc_verdict"
 }
 
 # OFFSET: the journal to stdout, control to stderr, until stdin ends. No loop of ours: tail waits in the kernel.
@@ -179,28 +117,37 @@ rc_start() { # OFFSET ENVBYTES NBYTES SHA256 LIMIT TIMEOUT BUFFERING
     command -v setsid > /dev/null 2>&1 || rc_fail "no setsid on this host: install util-linux or busybox"
     rm -rf "$rc_new" # of a runner that was killed with our pid
     mkdir -p "$rc_dir" 2> /dev/null && mkdir "$rc_new" 2> /dev/null || rc_fail "cannot make a folder in $HOME/$rc_dir"
-    head -c "$3" > "$rc_new/sent"
+    head -c "$3" > "$rc_new/sent" || rc_fail_to_write
     if [ "$(rc_size "$rc_new/sent")" != "$3" ] || [ "$(rc_sha256 < "$rc_new/sent")" != "$4" ]; then
         rm -rf "$rc_new"
         rc_say short
         exit 0
     fi
     head -c "$2" "$rc_new/sent" > "$rc_new/env" &&
-        tail -c +$(($2 + 1)) "$rc_new/sent" > "$rc_new/script" &&
-        rm "$rc_new/sent" && chmod 700 "$rc_new/script" && rc_stat $$ &&
-        true > "$rc_new/journal" && true > "$rc_new/control" && printf '%s %s\n' $$ "$rc_start" > "$rc_new/starter" || {
-        rm -rf "$rc_new"
-        rc_fail "cannot write in $HOME/$rc_dir"
-    }
+        tail -c +$(($2 + 1)) "$rc_new/sent" > "$rc_new/waiting" &&
+        rm "$rc_new/sent" && chmod 700 "$rc_new/waiting" && rc_stat $$ &&
+        true > "$rc_new/journal" && true > "$rc_new/control" &&
+        printf '%s %s\n' $$ "$rc_start" > "$rc_new/starter" || rc_fail_to_write
     if ! rc_claim "$rc_new"; then
         if [ -e "$rc_run/sealed" ]; then rc_say sealed; else rc_say taken; fi
         exit 0
     fi
     # Twice: the first makes a group leader, which the second must leave by a fork. So it is detached without "&", which
     # would leave the step deaf for INT and QUIT.
-    setsid setsid sh "$0" supervise "$rc_dir" "$5" "$6" "$7" "$rc_umask" < /dev/null > /dev/null 2>&1 ||
-        rc_fail "cannot start another process"
-    rc_follow "$1"
+    rc_word=$(setsid setsid sh "$0" supervise "$rc_dir" "$5" "$6" "$7" "$rc_umask" < /dev/null 2> /dev/null | head -n 1)
+    case $rc_word in
+        started) rc_follow "$1" ;;
+        failed*) rc_say "$rc_word"; exit 1 ;;
+    esac
+    # Supervisor and step are gone, or somebody made the start void before them.
+    if ! rc_void; then rc_read_control; fi
+    if [ -n "${rc_started:-}" ]; then rc_follow "$1"; fi
+    rc_say unstarted
+}
+
+rc_fail_to_write() {
+    rm -rf "$rc_new"
+    rc_fail "cannot write in $HOME/$rc_dir"
 }
 
 rc_attach() { # OFFSET
@@ -219,7 +166,9 @@ rc_attach() { # OFFSET
     esac
 }
 
+# True when the folder is sealed; false when there is a start in it.
 rc_seal() {
+    if [ -d "$rc_run" ]; then [ -e "$rc_run/sealed" ]; return; fi
     umask 077
     mkdir -p "$rc_dir" 2> /dev/null && mkdir "$rc_dir/seal.$$" 2> /dev/null && true > "$rc_dir/seal.$$/sealed" ||
         rc_fail "cannot write in $HOME/$rc_dir"
@@ -228,25 +177,18 @@ rc_seal() {
 
 rc_stop() { # GRACE
     if rc_seal; then rc_say sealed; return; fi
-    true > "$rc_run/stop" # a step that is just about to begin sees this and does not
     rc_judge
-    rc_uptime
-    rc_wait_until=$((rc_now + rc_kill_wait))
-    while [ "$rc_verdict" = alive ] && [ ! -e "$rc_run/step" ] && [ "$rc_now" -lt "$rc_wait_until" ]; do
-        rc_nap
-        rc_uptime
-        rc_judge
-    done
     case $rc_verdict in
         ended*) rc_say "$rc_verdict" ;;
         unstarted | sealed) rc_say sealed ;;
         gone | interrupted) rc_say stopped ;;
         alive)
-            if [ -e "$rc_run/step" ] && rc_end_step "$1"; then
+            if rc_void; then rc_say sealed
+            elif rc_end_step "$1"; then
                 rc_await_record
                 rc_say stopped
             else
-                rc_say "unconfirmed${rc_members:-}"
+                rc_say "unconfirmed$rc_members"
             fi
             ;;
         *) rc_say "$rc_verdict" ;;
@@ -274,7 +216,7 @@ rc_digest() { # FROM TO ...
 rc_clean() {
     rc_judge
     if [ "$rc_verdict" = alive ]; then rc_say alive; return; fi
-    rm -f "$rc_run/journal" "$rc_run/script" "$rc_run/env"
+    rm -f "$rc_run/journal" "$rc_run/script" "$rc_run/void" "$rc_run/env"
     rc_say cleaned
 }
 
@@ -301,16 +243,20 @@ rc_receive() { # PATH NBYTES SHA256 MODE
 }
 
 rc_supervise() { # LIMIT TIMEOUT BUFFERING UMASK
+    exec 3>&1 > /dev/null # the starter waits there for one word: started, or why not
     rc_stat $$
     rc_born=$rc_start
-    printf '%s %s\n' $$ "$rc_born" > "$rc_run/supervisor"
-    mkdir "$rc_run/go" 2> /dev/null || exit 0
-    printf 'started %s %s %s\n' $$ "$rc_born" "$rc_boot" >> "$rc_run/control"
-    rc_watch "$1" "$2" &
+    rc_note "$$ $rc_born" "$rc_run/supervisor" || rc_refuse "$rc_run/waiting" "cannot write in $HOME/$rc_run"
+    rc_watch "$1" "$2" 3>&- &
     rc_watcher=$!
     # In a subshell, because dash and busybox redirect themselves, and would say "Terminated" into the journal.
-    (exec < /dev/null >> "$rc_run/journal" 2>&1 && exec setsid sh "$0" step "$rc_dir" "$3" "$4")
+    (exec < /dev/null >> "$rc_run/journal" 2>&1 && exec setsid sh "$0" step "$rc_dir" "$3" "$4" "$$ $rc_born")
     rc_code=$?
+    rc_read_control
+    if [ -z "$rc_started" ]; then
+        kill -s KILL "$rc_watcher"
+        rc_refuse "$rc_run/waiting" "cannot start another process"
+    fi
     # A watcher that is just ending the step must finish with its children; any other must not outlive us.
     if [ -e "$rc_run/ending" ]; then wait "$rc_watcher"; else kill -s KILL "$rc_watcher"; fi
     rc_bytes=$(rc_size "$rc_run/journal")
@@ -321,12 +267,24 @@ rc_supervise() { # LIMIT TIMEOUT BUFFERING UMASK
     printf 'exit %s %s %s\n' "$rc_code" "$rc_bytes" "$rc_sum" >> "$rc_run/control"
 }
 
+# RECORD FILE: appended, and that is sure.
+rc_note() { { printf '%s\n' "$1" >> "$2"; } 2> /dev/null; }
+
+# WORD: to the starter. In a subshell, because it may be gone.
+rc_tell() { (printf '%s\n' "$1" >&3) 2> /dev/null; }
+
+# SCRIPT REASON: it never runs, unless somebody else has said so; the folder is as good as sealed.
+rc_refuse() {
+    mv -f "$1" "$rc_run/sealed" 2> /dev/null && rc_tell "failed $2"
+    exit 1
+}
+
 rc_watch() { # LIMIT TIMEOUT
     rc_uptime
     rc_deadline=$((rc_now + $2)) rc_disk_seen=0
     while sleep 1; do
         # Whoever lives of the two is reason enough: a step whose supervisor was killed keeps its limits.
-        rc_alive $$ "$rc_born" || rc_step_members || return
+        if ! rc_alive $$ "$rc_born" && rc_step_is_gone; then return; fi
         rc_uptime
         if [ "$2" -gt 0 ] && [ "$rc_now" -ge "$rc_deadline" ]; then
             rc_end_by_rule "timeout $2" $rc_timeout_grace
@@ -360,10 +318,13 @@ rc_end_by_rule() { # RECORD GRACE
     rc_end_step "$2"
 }
 
-rc_step() { # BUFFERING UMASK
+rc_step() { # BUFFERING UMASK SUPERVISOR
     rc_stat $$
-    printf '%s %s\n' $$ "$rc_start" > "$rc_run/step"
-    if [ -e "$rc_run/stop" ]; then exit 143; fi
+    rc_note "$$ $rc_start" "$rc_run/step" || rc_refuse "$rc_run/waiting" "cannot write in $HOME/$rc_run"
+    mv -f "$rc_run/waiting" "$rc_run/script" 2> /dev/null || exit 1 # void by now
+    rc_note "started $3 $rc_boot" "$rc_run/control" || rc_refuse "$rc_run/script" "cannot write in $HOME/$rc_run"
+    rc_tell started
+    exec 3>&-
     umask "$2"
     rc_env="$PWD/$rc_run/env" rc_buffering=$1
     IFS= read -r rc_line < "$rc_run/script"
@@ -390,7 +351,7 @@ case $rc_verb in
     start) rc_start "$@" ;;
     attach) rc_attach "$@" ;;
     seal) if rc_seal; then rc_say sealed; else rc_say taken; fi ;;
-    look) rc_judge; rc_say "$rc_verdict" ;;
+    look) rc_look ;;
     stop) rc_stop "$@" ;;
     digest) rc_digest "$@" ;;
     clean) rc_clean ;;
