@@ -20,8 +20,10 @@ def processes_of(directory: str) -> list[int]:
     return found
 
 
-def followers_of(directory: str) -> list[int]:
-    return [pid for pid in processes_of(directory) if b"journal" in _words(pid) or b"control" in _words(pid)]
+def followers_of(directory: str, *files: str) -> list[int]:
+    """Those that read the step's `files`: both, if none is named."""
+    names = [f"/run/{file}".encode() for file in files or ("journal", "control")]
+    return [pid for pid in processes_of(directory) if any(name in _words(pid) for name in names)]
 
 
 def _words(pid: int) -> bytes:

@@ -1,8 +1,9 @@
 """A step to its end over one connection: its items, and a look on a second channel when it falls silent.
 
 A follower that is cut off half-way (its `tail` was killed, or a NAT box forgot the channel) is silent like
-a step that thinks. So after a silence we ask; if the host knows more than the follower told us, we attach
-again at our offset, so that the items stay gap-free.
+a step that thinks. So after a silence we ask; if the host knows more than the follower told us (the step is
+over, or its journal is longer than what we have), we attach again at our offset, so that the items stay
+gap-free.
 """
 
 from __future__ import annotations
@@ -43,9 +44,9 @@ async def follow(
                         item = await anext(attachment)
                 except TimeoutError:
                     look = await connection.look(directory)
-                    if look.state == "alive":
+                    if look.state == "alive" and (look.now_bytes or 0) <= offset:
                         continue
-                    break  # the host knows how it ended, this follower does not
+                    break  # the host knows more than this follower told: how it ended, or what it wrote
                 except StopAsyncIteration:
                     return
                 if isinstance(item, Output):
