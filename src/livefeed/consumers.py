@@ -148,7 +148,8 @@ class FeedConsumer(AsyncConsumer):
             said = await self._say()
             if session.close_code is not None:
                 return await self._close_quietly(session.close_code)
-            if not said:
+            # What comes meanwhile stirs: without anything to bring, another look would find nothing.
+            if not said or not session.wanted():
                 await self._rest(session.deadline())
 
     async def _say(self) -> bool:

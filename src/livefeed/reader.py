@@ -132,6 +132,7 @@ class FeedReader:
         finally:
             self.failed = True
             self._forget(self)
+            self._tell_newcomers()
             self._news()
 
     async def _follow(self) -> None:
@@ -140,10 +141,13 @@ class FeedReader:
             wanted = self._wanted
             self._looks_begun += 1
             number = self._looks_begun
-            changed = await self._look()
+            before = self.state, self._tail
+            more = await self._look()
             self._looks_done = number
-            self._news()
-            if changed or self._wanted != wanted:
+            self._tell_newcomers()
+            if (self.state, self._tail) != before:
+                self._news()
+            if more or self._wanted != wanted:
                 continue
             if not await self._rest():
                 return
@@ -181,9 +185,11 @@ class FeedReader:
             self._ring_bytes -= self._ring.pop(next(iter(self._ring))).size
         return self._tail < state.head
 
-    def _news(self) -> None:
+    def _tell_newcomers(self) -> None:
         self._looked.set()
         self._looked = asyncio.Event()
+
+    def _news(self) -> None:
         for wake in list(self._watchers.values()):
             wake()
 
