@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import threading
 from collections.abc import Iterator
 from typing import Any
 
 import asyncssh
 import pytest
+from typing_extensions import override
 
+import livefeed
 from rollcast.fleet.queries import host_row
+from rollcast.remote.connector import Attachment, Connection, ConnectOptions, HostSpec
+from rollcast.remote.errors import ContactLost
 from rollcast.rollouts import actions, queries
+from rollcast.worker.contact import Contact
 from tests.waiting import eventually
 from tests.worker.conftest import Bench, Cable, is_alive
 from tests.worker.test_takeover import COUNTS_SLOWLY, account_closes, some_lines
@@ -58,6 +64,75 @@ def test_a_host_out_of_reach_is_lost_not_failed_and_comes_back(bench: Bench) -> 
     page = bench.until_ended(rollout)
     assert page["rollout"]["state"] == "succeeded"
     assert len(page["targets"][0]["steps"]) == 1
+    account_closes(bench, rollout)
+
+
+class HollowCable(Cable):
+    """While `hollow`, hosts take the log-in and no command."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hollow = False
+        self.n_connections = 0
+
+    @override
+    async def __call__(self, spec: HostSpec, options: ConnectOptions) -> Connection:
+        connection = await super().__call__(spec, options)
+        self.n_connections += 1
+        if self.hollow:
+            await connection.close()
+            hollow: Any = _Hollow(connection)  # has what a worker asks first
+            connection = hollow
+        return connection
+
+
+class _Hollow:
+    """A connection on which no channel comes about."""
+
+    closed = False
+
+    def __init__(self, connection: Connection) -> None:
+        self.close = connection.close
+
+    async def attach(self, directory: str, offset: int) -> Attachment:
+        self.closed = True
+        raise ContactLost(f"{directory}: no channel")
+
+
+def test_a_host_that_takes_log_ins_and_no_command_stays_lost_and_is_tried_ever_later(
+    bench: Bench, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "RECONNECT_FIRST_S": 0.01}
+    delays: list[float] = []
+    next_try_s = Contact.next_try_s
+
+    def noted(self: Contact) -> float:
+        delays.append(next_try_s(self))
+        return delays[-1]
+
+    monkeypatch.setattr(Contact, "next_try_s", noted)
+    monkeypatch.setattr(random, "uniform", lambda least, most: most)
+    bench.hosts("a")
+    bench.recipe(COUNTS_SLOWLY)
+    cable = HollowCable()
+    bench.worker(cable)
+    rollout = bench.start()
+    eventually(lambda: some_lines(bench, rollout), 20)
+    cable.hollow = True
+    cable.cut()
+    eventually(lambda: cable.n_connections >= 6, 20)
+    assert delays[:5] == [0.01, 0.02, 0.04, 0.08, 0.16]
+    states = [
+        item["state"]
+        for _lane, kind, _origin, _at, _first, items in livefeed.read(f"rollout/{rollout}").groups
+        if kind == "target.state"
+        for item in items
+    ]
+    assert states.count("lost") <= 2  # once for the cut, once more for what is said since
+    assert states[-1] == "lost"
+    cable.hollow = False
+    bench.open("gate")
+    assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
     account_closes(bench, rollout)
 
 

@@ -61,5 +61,6 @@ class _Progress:
         if now < self._next and n_bytes < total:
             return
         self._next = now + PROGRESS_S
+        self._hand.answered()
         entry = ProgressEntry(self._hand.target_id, self._step_index, n_bytes, total)
         _ = self._hand.context.recorder.hand_over(entry)

@@ -31,7 +31,10 @@ class Contact:
         return self._connection
 
     def proven(self) -> None:
-        """The host has answered: the next failure begins a new series."""
+        """The host has answered on a channel: the next failure begins a new series.
+
+        A connection alone proves nothing: a host may take every log-in and no command.
+        """
         self._tries = 0
         self.failed_since = None
 

@@ -140,7 +140,7 @@ class Detached:
             self._heard_start = True
             self._hand.note_started(place.key)
 
-        follower = Follower(self._reader, self._hand.context.recorder, on_started)
+        follower = Follower(self._reader, self._hand.context.recorder, on_started, self._hand.answered)
         following = asyncio.ensure_future(follower.run(items))
         stopping: asyncio.Task[StopEvidence] | None = None
         cancelling = place.plan.view.state is TargetState.CANCELLING
@@ -244,6 +244,7 @@ class Detached:
         """Write how the attempt ended."""
         if verdict.taken:
             return  # the start was made before: the next look attaches
+        self._hand.answered()
         cancelling = place.plan.view.state is TargetState.CANCELLING or evidence is not None
         fields: dict[str, Any] = {}
         if verdict.ended is not None:

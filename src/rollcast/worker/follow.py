@@ -42,16 +42,27 @@ class ReadAgain(Exception):
 
 
 class Follower:
-    """Follows one step run to its end; calls `on_started` when the host says that it runs."""
+    """Follows one step run to its end.
 
-    def __init__(self, reader: OutputReader, recorder: Recorder, on_started: Callable[[], None]) -> None:
+    Calls `on_answer` once, when the host says anything at all, and `on_started` when it says that it runs.
+    """
+
+    def __init__(
+        self,
+        reader: OutputReader,
+        recorder: Recorder,
+        on_started: Callable[[], None],
+        on_answer: Callable[[], None],
+    ) -> None:
         self._reader = reader
         self._recorder = recorder
         self._on_started = on_started
+        self._on_answer = on_answer
         self._outcome: asyncio.Future[bool] | None = None
         self._refused = False
         self._reason = ""
         self._flush: asyncio.TimerHandle | None = None
+        self._answered = False
         self._heard_at = _now()
         self._listening = True  # for the host; else it is we who are slow
 
@@ -68,6 +79,9 @@ class Follower:
         try:
             async with aclosing(items):
                 async for item in items:
+                    if not self._answered:
+                        self._answered = True
+                        self._on_answer()
                     verdict = self._take(item) or verdict
                     if self._refused:
                         raise ReadAgain

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, StopEvidence, TargetState
@@ -22,8 +22,11 @@ class Changed(Exception):
 class Hand:
     """The target, the fence that proves the hold on it, and what everybody who works on it needs."""
 
-    def __init__(self, context: Context, target_id: int, fence: int) -> None:
+    def __init__(
+        self, context: Context, target_id: int, fence: int, on_answer: Callable[[], None] = lambda: None
+    ) -> None:
         self.context = context
+        self._on_answer = on_answer
         self.target_id = target_id
         self.fence = fence
         self._poked = asyncio.Event()
@@ -45,6 +48,13 @@ class Hand:
     async def poked(self) -> None:
         """Return when the plan may have changed since it was last read."""
         await self._poked.wait()
+
+    def answered(self) -> None:
+        """The host has said something on a channel: it is within reach, and not lost (any more)."""
+        self._on_answer()
+        old = frozenset({TargetState.LOST})
+        change = TargetChange(self.target_id, self.fence, old, TargetState.RUNNING)
+        _ = self.context.recorder.hand_over(change)
 
     async def unless_cancelled(self, plan: TargetPlan, work: Coroutine[Any, Any, T]) -> T:
         """The work's outcome; Changed, and the work is dropped, once the target is cancelled or taken."""

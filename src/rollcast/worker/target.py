@@ -34,8 +34,8 @@ class TargetRun:
 
     def __init__(self, context: Context, target_id: int, fence: int) -> None:
         self._context = context
-        self._hand = Hand(context, target_id, fence)
         self._contact = Contact(context)
+        self._hand = Hand(context, target_id, fence, self._contact.proven)
         self._detached = Detached(self._hand)
         self.target_id = target_id
         self.fence = fence
@@ -95,6 +95,11 @@ class TargetRun:
         """Write the attempt's row, then start it, at once; nobody else ever starts it."""
         step = plan.steps[key[0]]
         connection = None if step.kind == "wait" else await self._reach(plan)
+        if (
+            plan.view.state is TargetState.LOST
+        ):  # what it answers will be seen once something is started there
+            await self._hand.change_target({TargetState.LOST}, TargetState.RUNNING)
+            return
         if not self._context.trust.holds():
             await self._pause(plan)
             return
@@ -155,10 +160,6 @@ class TargetRun:
             if plan.host_id is not None:
                 await self._context.database(note_seen_key, plan.host_id, error.key)
             raise
-        self._contact.proven()
-        if plan.view.state is TargetState.LOST:
-            await self._hand.change_target({TargetState.LOST}, TargetState.RUNNING)
-            raise Changed
         return connection
 
     async def _without_contact(self, error: RemoteError) -> None:
