@@ -103,7 +103,8 @@ class FeedConsumer(AsyncConsumer):
                 asked = self._session.receive(text, time.monotonic())
                 if asked is not None:
                     await self._open(asked)
-            self._stir.set()
+            if self._has_work():  # most messages are acks that open nothing
+                self._stir.set()
 
     async def _open(self, sub: Subscription) -> None:
         user, allowed = await on_page_thread(partial(_rights, self.scope, [sub.feed]))
@@ -161,12 +162,19 @@ class FeedConsumer(AsyncConsumer):
             said = True
         return said
 
+    def _has_work(self) -> bool:
+        """Did the client's word leave something to say, to bring or to let go of?"""
+        session = self._session
+        gone = any(not session.holds(sub) for sub in self._readers)
+        return gone or session.close_code is not None or session.has_work
+
     async def _rest(self, until: float) -> None:
+        # Not asyncio.timeout: this is where every socket is at every line.
+        timer = asyncio.get_running_loop().call_later(max(until - time.monotonic(), 0), self._stir.set)
         try:
-            async with asyncio.timeout(max(until - time.monotonic(), 0)):
-                await self._stir.wait()
-        except TimeoutError:
-            return
+            await self._stir.wait()
+        finally:
+            timer.cancel()
 
     def _observe(self) -> None:
         """Tell the session what the readers know, and let go of the feeds it has dropped."""

@@ -240,6 +240,12 @@ class Session:
         """True while the shell should not take more from the client."""
         return len(self._waiting) >= MAX_WAITING
 
+    @property
+    def has_work(self) -> bool:
+        """Is there anything that could be sent or brought now?"""
+        behind = any(sub.batch or sub.sent < sub.at.head for sub in self.subscriptions)
+        return bool(self._waiting) or (behind and self._in_flight < self._window)
+
     # -- time -----------------------------------------------------------------------------------------------
 
     def tick(self, now: float) -> None:
