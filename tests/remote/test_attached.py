@@ -27,7 +27,9 @@ from rollcast.remote.connector import (
 )
 from rollcast.remote.connectors import open_connection
 from rollcast.remote.errors import ForcedCommand, NothingWritable, RunnerError, UploadRefused
+from tests.missing import need
 from tests.remote.hosts import OPTIONS, Host, openssh_host
+from tests.remote.processes import processes_of
 from tests.remote.steps import Reading, read_all, read_until, run
 from tests.waiting import aeventually
 
@@ -144,6 +146,26 @@ async def test_a_step_ends_with_its_channel(connection: Connection, directory: s
     child = int(await read_until(step, b"\n"))
     await step.aclose()
     await aeventually(lambda: not alive(pid) and not alive(child))
+
+
+async def test_a_channel_that_goes_before_the_step_is_there_ends_it(
+    shell_host: Host, directory: str, tmp_path: Path
+) -> None:
+    slow = tmp_path / "setsid"
+    slow.write_text(f'#!/bin/sh\nsleep 0.5\ntrue > {tmp_path}/begun\nexec {need("setsid")} "$@"\n')
+    slow.chmod(0o755)
+    shell = shell_host.spec.shell.replace("PATH=", f"PATH={tmp_path}:", 1)
+    connection = await shell_host.with_shell(shell).connect()
+    assert isinstance(connection, RunnerConnection)
+    script = b"sleep 20"
+    command = start_command(shell, directory, script, script, new_end_mark(), "line")
+    pipe = await connection.open_pipe(command)
+    await pipe.send(script)
+    pipe.send_eof()
+    await aeventually((tmp_path / "begun").exists)
+    await aeventually(lambda: not processes_of(directory), deadline_s=8)
+    await pipe.close()
+    await connection.close()
 
 
 async def test_a_lost_contact_is_told_behind_all_output(barren: Host, directory: str) -> None:

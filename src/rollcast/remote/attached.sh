@@ -36,8 +36,12 @@ rc_start_attached() { # DIR NBYTES SHA256 ENDMARK GRACE BUFFERING SHELL...
     exec 3<&0 < /dev/null
     (
         while read -r rc_line <&3; do :; done
+        until rc_find "$rc_dir"; do # not there yet; a step that is over ends this wait, too
+            rc_stat $$ || exit
+            rc_nap
+        done
         trap '' TERM # from here on it is waited for
-        if rc_find "$rc_dir"; then rc_end_step "$rc_grace"; fi
+        rc_end_step "$rc_grace"
     ) > /dev/null 2>&1 &
     rc_lifeline=$!
     if [ "$rc_buffering" = line ]; then
