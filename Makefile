@@ -9,7 +9,7 @@ ARGS ?=
 CATALOGUES := $(shell find src -name '*.po')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo example test test-long check fix shots lock clean
+.PHONY: help install demo example test test-long check fix bench-quick shots lock clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -40,6 +40,9 @@ check: $(VENV)/.dev  ## format, lint, types, import contracts, migrations, trans
 fix: $(VENV)/.dev  ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+bench-quick: $(VENV)/.run  ## figures beside rivals, under 2 minutes; below a floor it fails: docs/performance.md
+	@$(BIN)/python -m bench.quick
 
 shots: $(VENV)/.dev  ## screenshots of every page into .shots/ (both languages, widths and themes)
 	$(BIN)/python -m tests.browser.shots $(ARGS)

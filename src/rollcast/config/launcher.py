@@ -81,6 +81,23 @@ def answering_lifespan(application: ASGI3Application) -> ASGI3Application:
     return outer
 
 
+def uvicorn_settings(application: ASGI3Application) -> uvicorn.Config:
+    """How uvicorn is to serve long-lived sockets of this application."""
+    return uvicorn.Config(
+        answering_lifespan(application),
+        ws="wsproto",
+        ws_max_size=WS_MAX_BYTES,
+        ws_per_message_deflate=False,
+        ws_ping_interval=WS_PING_S,
+        ws_ping_timeout=WS_PING_TIMEOUT_S,
+        timeout_graceful_shutdown=GRACEFUL_S,
+        lifespan="on",
+        access_log=False,  # its lines hold query strings
+        server_header=False,
+        log_config=None,
+    )
+
+
 class _Server(uvicorn.Server):
     """uvicorn's server that says when it accepts connections."""
 
@@ -118,22 +135,11 @@ class Console:
         """Serve until SIGINT or SIGTERM. `rollcast.config.boot.configure` must have run."""
         from rollcast.config.asgi import application
 
-        config = uvicorn.Config(
-            answering_lifespan(application),
-            ws="wsproto",
-            ws_max_size=WS_MAX_BYTES,
-            ws_per_message_deflate=False,
-            ws_ping_interval=WS_PING_S,
-            ws_ping_timeout=WS_PING_TIMEOUT_S,
-            timeout_graceful_shutdown=GRACEFUL_S,
-            lifespan="on",
-            access_log=False,  # its lines hold query strings
-            server_header=False,
-            log_config=None,
-        )
         if self._listener is None:
             self.bind()
         try:
-            _Server(config, on_ready).run(sockets=[self._listener] if self._listener else None)
+            _Server(uvicorn_settings(application), on_ready).run(
+                sockets=[self._listener] if self._listener else None
+            )
         except KeyboardInterrupt:
             return  # uvicorn raises the signal again after its orderly shutdown

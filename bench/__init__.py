@@ -1,0 +1,1 @@
+"""Rollcast beside what one would write without it, measured side by side: docs/performance.md."""
