@@ -1,13 +1,23 @@
-"""What every test shares: the list of tests that a machine could not run."""
+"""What every test shares: default signals, and the list of tests that a machine could not run."""
 
 from __future__ import annotations
 
 import os
+import signal
+import threading
 from collections.abc import Generator
 
 import pytest
 
 NOT_RUN = "NOT RUN: "
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure() -> None:
+    """Children inherit ignored signals, and a run in the background has INT and QUIT ignored."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGQUIT, signal.SIG_DFL)
 
 
 def _not_run(terminal: pytest.TerminalReporter) -> list[str]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,18 +37,6 @@ async def test_parameters_named_like_our_variables_harm_nobody(
     assert reading.data == b"abcde\n"
 
 
-@pytest.fixture
-def default_signals() -> Iterator[None]:
-    """INT and QUIT as at a terminal; a pytest started by `nohup … &` inherits them ignored."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGQUIT)}
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
-    yield
-    for number, handler in before.items():
-        signal.signal(number, handler)
-
-
-@pytest.mark.usefixtures("default_signals")
 async def test_a_step_sees_the_users_umask_and_default_signals(
     connected: Connection, shell_host: Host
 ) -> None:
