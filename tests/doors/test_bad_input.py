@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import asyncssh
 import pytest
@@ -20,7 +17,7 @@ from rollcast.rollouts.queries import rollout_page
 from rollcast.worker.run import WorkerProcess
 from tests.doors.bad_starts import GOOD, STARTS, BadStart
 from tests.doors.doors import Door
-from tests.remote.hosts import free_port
+from tests.remote.hosts import free_port, strange_host
 from tests.waiting import eventually
 
 
@@ -69,25 +66,8 @@ HOSTS = (
 @pytest.fixture
 def strange_server() -> Iterator[int]:
     """The port of an SSH server whose key nobody has trusted."""
-    ready = threading.Event()
-    made: list[Any] = []
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        server = await asyncssh.listen("127.0.0.1", 0, server_host_keys=[key])
-        made.extend([asyncio.get_running_loop(), stop, server.get_port()])
-        ready.set()
-        await stop.wait()
-        server.close()
-        await server.wait_closed()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert ready.wait(10)
-    yield made[2]
-    made[0].call_soon_threadsafe(made[1].set)
-    thread.join(10)
+    with strange_host() as port:
+        yield port
 
 
 @pytest.mark.parametrize("bad", HOSTS, ids=lambda bad: bad.name)

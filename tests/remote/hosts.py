@@ -5,16 +5,18 @@ Whichever it is, its home is a folder here, so that a test can look at what lies
 
 from __future__ import annotations
 
+import asyncio
 import getpass
 import itertools
 import os
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import asyncssh
 
@@ -150,3 +152,29 @@ def answers(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+@contextmanager
+def strange_host() -> Iterator[int]:
+    """The port of an SSH server whose host key is new each time, in a thread of its own."""
+    ready = threading.Event()
+    made: list[Any] = []
+
+    async def serve() -> None:
+        stop = asyncio.Event()
+        key = asyncssh.generate_private_key("ssh-ed25519")
+        server = await asyncssh.listen("127.0.0.1", 0, server_host_keys=[key])
+        made.extend([asyncio.get_running_loop(), stop, server.get_port()])
+        ready.set()
+        await stop.wait()
+        server.close()
+        await server.wait_closed()
+
+    thread = threading.Thread(target=lambda: asyncio.run(serve()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield made[2]
+    finally:
+        made[0].call_soon_threadsafe(made[1].set)
+        thread.join(10)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import random
-import threading
 from collections.abc import Iterator
 from typing import Any
 
-import asyncssh
 import pytest
 from typing_extensions import override
 
@@ -18,6 +15,7 @@ from rollcast.remote.connector import Attachment, Connection, ConnectOptions, Ho
 from rollcast.remote.errors import ContactLost
 from rollcast.rollouts import actions, queries
 from rollcast.worker.contact import Contact
+from tests.remote.hosts import strange_host
 from tests.waiting import eventually
 from tests.worker.conftest import Bench, Cable, is_alive
 from tests.worker.test_takeover import COUNTS_SLOWLY, account_closes, some_lines
@@ -162,25 +160,8 @@ def test_a_cancel_without_contact_is_not_believed_until_the_host_confirms_it(ben
 @pytest.fixture
 def ssh_port() -> Iterator[int]:
     """An SSH server with a host key that nobody knows."""
-    ready = threading.Event()
-    made: list[Any] = []
-
-    async def serve() -> None:
-        stop = asyncio.Event()
-        key = asyncssh.generate_private_key("ssh-ed25519")
-        server = await asyncssh.listen("127.0.0.1", 0, server_host_keys=[key])
-        made.extend([asyncio.get_running_loop(), stop, server.get_port()])
-        ready.set()
-        await stop.wait()
-        server.close()
-        await server.wait_closed()
-
-    thread = threading.Thread(target=lambda: asyncio.run(serve()))
-    thread.start()
-    assert ready.wait(timeout=10)
-    yield made[2]
-    made[0].call_soon_threadsafe(made[1].set)
-    thread.join(timeout=10)
+    with strange_host() as port:
+        yield port
 
 
 def test_an_unknown_host_key_fails_the_target_and_waits_for_a_decision(bench: Bench, ssh_port: int) -> None:

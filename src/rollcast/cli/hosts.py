@@ -83,7 +83,7 @@ def import_file(given: argparse.Namespace) -> int:
 
 
 def trust_name(given: argparse.Namespace) -> int:
-    """Pin a key of a host: the one that waits for a decision, else the one that the host shows now.
+    """Pin a key of a host: the one of the given fingerprint, else the one that the host shows now.
 
     A key is trusted when its fingerprint was given, or when a person at the terminal says so: typing the
     same command twice must not trust a key that nobody has compared.
