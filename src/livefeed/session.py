@@ -7,10 +7,10 @@ announced `reset`, `err` or close, never in silence. `end` comes after every eve
 WHY. `deliver` refuses frames that do not begin where the last one ended, and nothing else moves `sent`. Every
 news of the feed (`moved`) is held against `sent` before it is believed.
 
-The shell (`livefeed.consumers`) calls in: `receive` for each client message, `opened` or `refused` for each
-subscription it got back, `moved` and `deliver` with what the feed's reader knows, `tick` when `deadline` is
-reached; and takes out: `next_message` until None, `wanted` (frames to bring), `close_code`. A socket owns no
-queue of events: a subscription holds one batch, and the next is wanted when that has been sent and the
+`livefeed.conversation` calls in: `receive` for each client message, `opened` or `refused` for each
+subscription it got back, `moved` and `deliver` with what the feed's reader knows, `tick` when `deadline`
+is reached; and takes out: `next_message` until None, `wanted` (frames to bring), `close_code`. A client owns
+no queue of events: a subscription holds one batch, and the next is wanted when that has been sent and the
 window is open.
 """
 

@@ -1,0 +1,187 @@
+"""One client's conversation: the pure `livefeed.session` with readers, rights and time around it.
+
+Every shell is built on this and on nothing else of ours: the WebSocket (`livefeed.consumers`), the event
+stream and the long poll (`livefeed.views`). A shell passes on what the client says (`hear`), sends what
+`next_message` answers until that is None, and lets go with `leave`. It owns no queue: while a send is
+blocked nobody asks for the next message, and the session holds one batch a subscription.
+
+WHY NO NEWS IS LOST. `next_message` clears `_stir` before it looks at the readers and sleeps on it after, so
+what comes between the two wakes it. Rights are asked at every `sub` and again every RECHECK_S, from the
+database, on livefeed's own threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from livefeed.access import current_user, may_read
+from livefeed.conf import option
+from livefeed.log import FeedNotFound
+from livefeed.pages import LogDamaged
+from livefeed.protocol import CloseCode
+from livefeed.reader import FeedReader, ReaderFailed, readers
+from livefeed.session import Limits, Session, Subscription
+from livefeed.threads import on_page_thread
+
+logger = logging.getLogger(__name__)
+
+
+class Conversation:
+    """See the head of this file. `scope` has `user` and, if there is one, `session`, as in Channels."""
+
+    def __init__(self, scope: Mapping[str, Any]) -> None:
+        self._scope = scope
+        self._stir = asyncio.Event()
+        self._taken = asyncio.Event()
+        self._readers: dict[Subscription, FeedReader] = {}
+        self._unwatch: dict[Subscription, Callable[[], None]] = {}
+        self._session = Session(_limits(), secrets.token_hex(4), time.monotonic())
+
+    @property
+    def close_code(self) -> int | None:
+        """Why the conversation is over, once it is."""
+        return self._session.close_code
+
+    def leave(self) -> None:
+        """The client is gone, or was told so: let go of every feed."""
+        for unwatch in self._unwatch.values():
+            unwatch()
+
+    # -- the client's side ----------------------------------------------------------------------------------
+
+    async def ready_to_hear(self) -> None:
+        """Wait while the client leaves too many answers unread."""
+        while self._session.congested:
+            self._taken.clear()
+            await self._taken.wait()
+
+    async def hear(self, text: str | None) -> None:
+        """One message of the client; None for one that is no text."""
+        if text is None:
+            self._session.close(CloseCode.NOT_UNDERSTOOD)
+        else:
+            asked = self._session.receive(text, time.monotonic())
+            if asked is not None:
+                await self._open(asked)
+        if self._has_work():  # most messages are acks that open nothing
+            self._stir.set()
+
+    async def recheck(self) -> None:
+        """Ask for the rights again, every RECHECK_S, for ever."""
+        while True:
+            await asyncio.sleep(option("RECHECK_S"))
+            feeds = [sub.feed for sub in self._session.subscriptions]
+            user, allowed = await on_page_thread(partial(_rights, self._scope, feeds))
+            if not user.is_authenticated:
+                self._session.close(CloseCode.NOT_SIGNED_IN)
+            for sub in self._session.subscriptions:
+                if sub.feed in feeds and sub.feed not in allowed:
+                    self._session.refused(sub, "forbidden")
+            self._stir.set()
+
+    async def _open(self, sub: Subscription) -> None:
+        user, allowed = await on_page_thread(partial(_rights, self._scope, [sub.feed]))
+        if not user.is_authenticated:
+            return self._session.close(CloseCode.NOT_SIGNED_IN)
+        if sub.feed not in allowed:
+            return self._session.refused(sub, "forbidden")
+        reader = readers().of(sub.feed)
+        unwatch = reader.watch(self._stir.set)
+        try:
+            at = await reader.fresh()
+        except FeedNotFound:
+            unwatch()
+            return self._session.refused(sub, "not_found")
+        except ReaderFailed:
+            unwatch()
+            return self._session.close(CloseCode.READER_FAILED)
+        self._readers[sub], self._unwatch[sub] = reader, unwatch
+        return self._session.opened(sub, at, time.monotonic())
+
+    def _has_work(self) -> bool:
+        """Did the client's word leave something to say, to bring or to let go of?"""
+        session = self._session
+        gone = any(not session.holds(sub) for sub in self._readers)
+        return gone or session.close_code is not None or session.has_work
+
+    # -- our side -------------------------------------------------------------------------------------------
+
+    async def next_message(self) -> str | None:
+        """The next message for the client, as soon as there is one; None once `close_code` says why not."""
+        session = self._session
+        while True:
+            text = session.next_message(time.monotonic(), time.time_ns() // 1_000_000)
+            if text is not None:
+                self._taken.set()
+                return text
+            if session.close_code is not None:
+                return None
+            # What comes meanwhile stirs: without anything to bring, another look would find nothing.
+            if not session.wanted():
+                await self._rest(session.deadline())
+            self._stir.clear()
+            self._observe()
+            await self._bring_frames()
+            session.tick(time.monotonic())
+
+    async def _rest(self, until: float) -> None:
+        # Not asyncio.timeout: this is where every client is at every line.
+        timer = asyncio.get_running_loop().call_later(max(until - time.monotonic(), 0), self._stir.set)
+        try:
+            await self._stir.wait()
+        finally:
+            timer.cancel()
+
+    def _observe(self) -> None:
+        """Tell the session what the readers know, and let go of the feeds it has dropped."""
+        for sub, reader in list(self._readers.items()):
+            if not self._session.holds(sub):
+                del self._readers[sub]
+                self._unwatch.pop(sub)()
+            elif reader.failed:
+                self._session.close(CloseCode.READER_FAILED)
+            else:
+                self._session.moved(sub, reader.at)
+
+    async def _bring_frames(self) -> None:
+        for sub, after in self._session.wanted():
+            reader = self._readers[sub]
+            frames = reader.cached(after)
+            if not frames:
+                try:
+                    frames = await reader.load(after)
+                except LogDamaged:
+                    logger.exception("feed %s cannot be read after %s", sub.feed, after)
+                    return self._session.close(CloseCode.READER_FAILED)
+            self._session.deliver(sub, frames)
+        return None
+
+
+def _rights(scope: Mapping[str, Any], feeds: list[str]) -> tuple[Any, set[str]]:
+    """(the user as of now, which of these feeds they may read)."""
+    user = current_user(scope)
+    return user, {feed for feed in set(feeds) if may_read(user, feed)}
+
+
+def _limits() -> Limits:
+    return Limits(
+        hello_s=option("HELLO_S"),
+        heartbeat_s=option("HEARTBEAT_S"),
+        quiet_s=option("QUIET_S"),
+        dead_s=option("DEAD_S"),
+        ack_timeout_s=option("ACK_TIMEOUT_S"),
+        window_min=option("WINDOW_MIN_BYTES"),
+        window_max=option("WINDOW_MAX_BYTES"),
+        ack_fast_s=option("ACK_FAST_S"),
+        ack_slow_s=option("ACK_SLOW_S"),
+        too_far_events=option("TOO_FAR_EVENTS"),
+        max_subscriptions=option("MAX_SUBSCRIPTIONS"),
+        retry_first_max_ms=option("RETRY_FIRST_MAX_MS"),
+        retry_cap_ms=option("RETRY_CAP_MS"),
+    )
