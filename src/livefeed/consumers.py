@@ -11,6 +11,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
+from collections.abc import Callable
+from contextlib import closing
 from typing import Any
 
 from channels.consumer import AsyncConsumer
@@ -23,9 +26,39 @@ from livefeed.protocol import CloseCode
 
 logger = logging.getLogger(__name__)
 
+# What servers raise when something is sent on a socket that is closed.
+SERVER_CLOSED = (OSError, RuntimeError)
+
 
 class Gone(Exception):
     """The peer is no longer there."""
+
+
+class SendDeadline:
+    """Gives up a send that blocks for `limit_s`: servers do not say that a peer has stopped reading.
+
+    One timer for all sends of a socket: asyncio.timeout() makes one for each, a tenth of a message's cost.
+    """
+
+    def __init__(self, limit_s: float, give_up: Callable[[], object]) -> None:
+        self.since: float | None = None  # when the send under way began, by time.monotonic()
+        self._limit_s = limit_s
+        self._give_up = give_up
+        self._look_in(limit_s)
+
+    def close(self) -> None:
+        """No more sends."""
+        self._timer.cancel()
+
+    def _look(self) -> None:
+        left = self._limit_s if self.since is None else self.since + self._limit_s - time.monotonic()
+        if left > 0:
+            self._look_in(left)
+        else:
+            self._give_up()
+
+    def _look_in(self, seconds: float) -> None:
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._look)
 
 
 class FeedConsumer(AsyncConsumer):
@@ -80,16 +113,24 @@ class FeedConsumer(AsyncConsumer):
             await conversation.hear(message.get("text"))
 
     async def _write(self, conversation: Conversation) -> None:
-        while (text := await conversation.next_message()) is not None:
-            await self._send({"type": "websocket.send", "text": text})
+        task = asyncio.current_task()
+        assert task is not None
+        with closing(SendDeadline(option("ACK_TIMEOUT_S"), task.cancel)) as deadline:
+            while (text := await conversation.next_message()) is not None:
+                deadline.since = time.monotonic()
+                try:
+                    await self._raw_send({"type": "websocket.send", "text": text})
+                except SERVER_CLOSED as error:
+                    raise Gone from error
+                deadline.since = None
         await self._close_quietly(conversation.close_code or CloseCode.ERROR)
 
     async def _send(self, message: dict[str, Any]) -> None:
-        """Send with a deadline: servers do not say that a peer has stopped reading. Raises Gone."""
+        """Send with a deadline of its own; raises Gone."""
         try:
             async with asyncio.timeout(option("ACK_TIMEOUT_S")):
                 await self._raw_send(message)
-        except (OSError, RuntimeError, TimeoutError) as error:  # what servers raise once a socket is closed
+        except (*SERVER_CLOSED, TimeoutError) as error:
             raise Gone from error
 
     async def _close_quietly(self, code: int) -> None:

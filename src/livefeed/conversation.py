@@ -37,11 +37,13 @@ class Conversation:
 
     def __init__(self, scope: Mapping[str, Any]) -> None:
         self._scope = scope
+        self._now = asyncio.get_running_loop().time
         self._stir = asyncio.Event()
         self._taken = asyncio.Event()
         self._readers: dict[Subscription, FeedReader] = {}
         self._unwatch: dict[Subscription, Callable[[], None]] = {}
-        self._session = Session(_limits(), secrets.token_hex(4), time.monotonic())
+        self._timer: asyncio.TimerHandle | None = None
+        self._session = Session(_limits(), secrets.token_hex(4), self._now())
 
     @property
     def close_code(self) -> int | None:
@@ -50,6 +52,8 @@ class Conversation:
 
     def leave(self) -> None:
         """The client is gone, or was told so: let go of every feed."""
+        if self._timer is not None:
+            self._timer.cancel()
         for unwatch in self._unwatch.values():
             unwatch()
 
@@ -66,7 +70,7 @@ class Conversation:
         if text is None:
             self._session.close(CloseCode.NOT_UNDERSTOOD)
         else:
-            asked = self._session.receive(text, time.monotonic())
+            asked = self._session.receive(text, self._now())
             if asked is not None:
                 await self._open(asked)
         if self._has_work():  # most messages are acks that open nothing
@@ -102,7 +106,7 @@ class Conversation:
             unwatch()
             return self._session.close(CloseCode.READER_FAILED)
         self._readers[sub], self._unwatch[sub] = reader, unwatch
-        return self._session.opened(sub, at, time.monotonic())
+        return self._session.opened(sub, at, self._now())
 
     def _has_work(self) -> bool:
         """Did the client's word leave something to say, to bring or to let go of?"""
@@ -116,7 +120,7 @@ class Conversation:
         """The next message for the client, as soon as there is one; None once `close_code` says why not."""
         session = self._session
         while True:
-            text = session.next_message(time.monotonic(), time.time_ns() // 1_000_000)
+            text = session.next_message(self._now(), time.time_ns() // 1_000_000)
             if text is not None:
                 self._taken.set()
                 return text
@@ -128,15 +132,24 @@ class Conversation:
             self._stir.clear()
             self._observe()
             await self._bring_frames()
-            session.tick(time.monotonic())
+            session.tick(self._now())
 
     async def _rest(self, until: float) -> None:
-        # Not asyncio.timeout: this is where every client is at every line.
-        timer = asyncio.get_running_loop().call_later(max(until - time.monotonic(), 0), self._stir.set)
-        try:
-            await self._stir.wait()
-        finally:
-            timer.cancel()
+        """Sleep until something stirs, or the time has come.
+
+        This is where every client is at every line, and its deadline mostly moves on with each: a timer that
+        is too early costs one look for nothing, a new one for each line costs more.
+        """
+        loop = asyncio.get_running_loop()
+        if self._timer is None or until < self._timer.when():
+            if self._timer is not None:
+                self._timer.cancel()
+            self._timer = loop.call_at(until, self._time_has_come)
+        await self._stir.wait()
+
+    def _time_has_come(self) -> None:
+        self._timer = None
+        self._stir.set()
 
     def _observe(self) -> None:
         """Tell the session what the readers know, and let go of the feeds it has dropped."""

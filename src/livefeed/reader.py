@@ -53,6 +53,7 @@ class FeedReader:
         self.failed = False
         self.missing = False
         self.state: FeedState | None = None
+        self._at: Head | None = None  # `state`, made once for all watchers
         self._forget = forget
         self._watchers: dict[object, Callable[[], None]] = {}
         self._wanted = 0
@@ -68,9 +69,9 @@ class FeedReader:
     @property
     def at(self) -> Head:
         """Where the feed stands, as far as this reader has looked."""
-        if self.state is None:
+        if self._at is None:
             raise ReaderFailed(self.key)
-        return Head(self.state.epoch, self.state.first, self.state.head, self.state.closed)
+        return self._at
 
     def watch(self, wake: Callable[[], None]) -> Callable[[], None]:
         """Call `wake` whenever there is news, a failure included; the answer ends that."""
@@ -173,7 +174,8 @@ class FeedReader:
             self._ring.clear()
             self._ring_bytes = 0
             self._tail = state.head
-        self.state = state
+        if state != self.state:
+            self.state, self._at = state, Head(state.epoch, state.first, state.head, state.closed)
         for stored in frames:
             frame = _encoded(stored)
             self._ring[frame.prev] = frame

@@ -207,7 +207,7 @@ class Session:
 
     def moved(self, sub: Subscription, at: Head) -> None:
         """The feed stands there now."""
-        if not self.holds(sub) or not sub.standing or at == sub.at:
+        if not self.holds(sub) or not sub.standing or at is sub.at or at == sub.at:
             return
         if self._reset_if_needed(sub, at, sub.sent, sub.at.epoch):
             return
