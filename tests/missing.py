@@ -19,6 +19,7 @@ PACKAGES: Final = {
     "dash": "dash",
     "stdbuf": "coreutils",
     "chromium": "chromium",
+    "redis-server": "redis-server",
 }
 # Daemons lie outside an ordinary user's PATH.
 _FOLDERS: Final = "/usr/sbin:/sbin:/usr/local/sbin"

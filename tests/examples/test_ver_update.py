@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import chromium
+from tests.missing import need
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
@@ -34,10 +37,11 @@ NOTE_STATES = """() => {
 UPDATE_MS = 60_000
 
 
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """The example as `make example` runs it, on a free port and a database of its own."""
-    said = tmp_path / "said"
+@contextmanager
+def example(home: Path, **environment: str) -> Iterator[str]:
+    """The address of the example as `make example` runs it, on a free port and a database in `home`."""
+    home.mkdir(exist_ok=True)
+    said = home / "said"
     with said.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-W", "error", "-m", "ver_update", "--port", "0"],
@@ -45,8 +49,9 @@ def address(tmp_path: Path) -> Iterator[str]:
             env={
                 **os.environ,
                 "DJANGO_SETTINGS_MODULE": "ver_update.settings",
-                "VER_UPDATE_DATABASE": str(tmp_path / "example.sqlite3"),
+                "VER_UPDATE_DATABASE": str(home / "example.sqlite3"),
                 "VER_UPDATE_PAUSE_S": "0.6",
+                **environment,
             },
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -63,6 +68,37 @@ def address(tmp_path: Path) -> Iterator[str]:
         process.wait(START_S)
     assert process.returncode == 0, said.read_text()
     assert "Traceback" not in said.read_text(), said.read_text()
+
+
+@pytest.fixture
+def address(tmp_path: Path) -> Iterator[str]:
+    """The example by itself, its layer in memory."""
+    with example(tmp_path) as one:
+        yield one
+
+
+@pytest.fixture
+def redis_url(tmp_path: Path) -> Iterator[str]:
+    """A Redis of our own that keeps nothing."""
+    program = need("redis-server")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+
+    def answers() -> bool:
+        assert process.poll() is None
+        with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as line:
+            line.sendall(b"PING\r\n")
+            return line.recv(16) == b"+PONG\r\n"
+        return False
+
+    try:
+        eventually(answers, START_S, "Redis")
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(START_S)
 
 
 @pytest.fixture
@@ -146,6 +182,22 @@ def test_the_server_answers_one_browser_and_the_group_hears_the_other(address: s
         expect(page.locator("#group")).to_contain_text("from the one")
         expect(page.locator("#group")).to_contain_text("from the other")
     expect(pages[1].locator("#chat li")).to_have_count(0)
+
+
+def test_with_redis_a_group_spans_two_processes(redis_url: str, tmp_path: Path, browser: Browser) -> None:
+    with (
+        example(tmp_path / "one", REDIS_URL=redis_url) as one,
+        example(tmp_path / "two", REDIS_URL=redis_url) as two,
+    ):
+        pages = [visit(browser, address) for address in (one, two)]
+        for page in pages:
+            expect(page.locator("#group .state")).to_contain_text("open")
+        for page, text in zip(pages, ("from the one", "from the other"), strict=True):
+            say(page, "group", text)
+        for page in pages:
+            expect(page.locator("#group li")).to_have_count(2)
+            expect(page.locator("#group")).to_contain_text("from the one")
+            expect(page.locator("#group")).to_contain_text("from the other")
 
 
 def say(page: Page, room: str, text: str) -> None:
