@@ -50,12 +50,22 @@ class Conversation:
         """Why the conversation is over, once it is."""
         return self._session.close_code
 
+    @property
+    def has_work(self) -> bool:
+        """Is there anything that could be said, or brought to be said, as far as the readers know?"""
+        return self._session.has_work
+
     def leave(self) -> None:
         """The client is gone, or was told so: let go of every feed."""
         if self._timer is not None:
             self._timer.cancel()
         for unwatch in self._unwatch.values():
             unwatch()
+
+    def close(self, code: CloseCode) -> None:
+        """End the conversation for a reason of the shell's, once what waits has been taken."""
+        self._session.close(code)
+        self._stir.set()
 
     # -- the client's side ----------------------------------------------------------------------------------
 
@@ -96,16 +106,17 @@ class Conversation:
         if sub.feed not in allowed:
             return self._session.refused(sub, "forbidden")
         reader = readers().of(sub.feed)
-        unwatch = reader.watch(self._stir.set)
+        # Written down before the wait: whoever is cancelled there is let go of by `leave`.
+        self._unwatch[sub] = reader.watch(self._stir.set)
         try:
             at = await reader.fresh()
         except FeedNotFound:
-            unwatch()
+            self._unwatch.pop(sub)()
             return self._session.refused(sub, "not_found")
         except ReaderFailed:
-            unwatch()
+            self._unwatch.pop(sub)()
             return self._session.close(CloseCode.READER_FAILED)
-        self._readers[sub], self._unwatch[sub] = reader, unwatch
+        self._readers[sub] = reader
         return self._session.opened(sub, at, self._now())
 
     def _has_work(self) -> bool:
