@@ -48,6 +48,14 @@ def foreign_origin(request: HttpRequest) -> bool:
     return origin not in settings.CSRF_TRUSTED_ORIGINS
 
 
+def request_scope(request: HttpRequest) -> dict[str, Any]:
+    """What `current_user` needs of a request: who asks, and the session if that is what signed them in."""
+    session = getattr(request, "session", None)
+    if session is None or user_of(session) != request.user:
+        return {"user": request.user}  # another middleware knew them: a token, a proxy's header
+    return {"user": request.user, "session": session}
+
+
 def current_user(scope: Mapping[str, Any]) -> Any:
     """The user of a socket as of now: AnonymousUser after sign-out, expiry, a new password or deactivation.
 
@@ -59,7 +67,7 @@ def current_user(scope: Mapping[str, Any]) -> Any:
         return AnonymousUser()
     session = scope.get("session")
     if session is None:
-        fresh = type(user)._default_manager.filter(pk=user.pk, is_active=True).first()
+        fresh = user.__class__._default_manager.filter(pk=user.pk, is_active=True).first()
         return fresh or AnonymousUser()
     return user_of(import_module(settings.SESSION_ENGINE).SessionStore(session.session_key))
 

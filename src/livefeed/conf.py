@@ -35,6 +35,12 @@ DEFAULTS: Final[dict[str, Any]] = {
     # An ack within the first limit doubles the window, one after the second halves it.
     "ACK_FAST_S": 1.0,
     "ACK_SLOW_S": 5.0,
+    # An event stream ends by itself after this long: nothing that has grown stale on the way lasts for ever.
+    "STREAM_S": 600.0,
+    # A long poll without news is answered after this long: proxies close what is silent for 30 to 60 s.
+    "POLL_WAIT_S": 25.0,
+    # One poll brings about so much: a client far behind comes back often enough to see its progress.
+    "POLL_BYTES": 256 * 1024,
     # Further behind than this many events the socket would starve others: history pages are for that.
     "TOO_FAR_EVENTS": 5000,
     # Subscriptions on one socket: bounds its memory; a page needs one to three.

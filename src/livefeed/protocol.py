@@ -27,6 +27,7 @@ class CloseCode(IntEnum):
 
     TOO_BIG = 1009
     ERROR = 1011
+    COME_BACK = 4000
     NO_PROGRESS = 4001
     NO_HELLO = 4003
     READER_FAILED = 4008
@@ -48,13 +49,17 @@ class Hello:
 
 @dataclass(frozen=True)
 class Sub:
-    """Subscribe; `valid` is False where a field other than `id` is not what it must be."""
+    """Subscribe; `valid` is False where a field other than `id` is not what it must be.
+
+    `ended`: the client knows that the feed has ended (a long poll says so).
+    """
 
     id: int
     feed: str = ""
     epoch: str | None = None
     after: int = 0
     valid: bool = True
+    ended: bool = False
 
 
 @dataclass(frozen=True)
@@ -118,11 +123,42 @@ def _integer(value: Mapping[str, Any], name: str) -> int:
 def _sub(value: Mapping[str, Any]) -> Sub:
     number = _integer(value, "id")
     feed, epoch, after = value.get("feed"), value.get("epoch"), value.get("after")
-    if not isinstance(feed, str) or not 0 < len(feed) <= MAX_KEY_CHARS or "\0" in feed:
+    if not isinstance(feed, str) or not is_key(feed):
         return Sub(number, valid=False)
     if type(after) is not int or after < 0 or not isinstance(epoch, str | None):
         return Sub(number, valid=False)
-    return Sub(number, feed, epoch, after, valid=epoch is not None or after == 0)
+    valid = epoch is not None or after == 0
+    return Sub(number, feed, epoch, after, valid, ended=value.get("ended") is True)
+
+
+def is_key(text: str) -> bool:
+    """Could a feed have this key?"""
+    return 0 < len(text) <= MAX_KEY_CHARS and "\0" not in text
+
+
+def number(text: str) -> int:
+    """A number in a query; raises ValueError. `int` alone would take blanks and underscores, too."""
+    if not text.isascii() or not text.removeprefix("-").isdecimal():
+        raise ValueError(text)
+    return int(text)
+
+
+def sub(message: Sub) -> str:
+    """The client's text for a subscription: what `parse` reads."""
+    fields = {"feed": message.feed, "epoch": message.epoch, "after": message.after}
+    return encode({"t": "sub", "id": message.id, **fields})
+
+
+def ack(number: int, seq: int) -> str:
+    """The client's text for "everything up to `seq` has been applied"."""
+    return encode({"t": "ack", "id": number, "seq": seq})
+
+
+def fields(text: str) -> dict[str, Any]:
+    """A message of ours, but for the groups of an `ev`: those are long, and nobody here need decode them."""
+    opening, groups, _ = text.partition(',"g":')
+    value: dict[str, Any] = json.loads(f"{opening}}}" if groups else text)
+    return value
 
 
 def reset_reason(
@@ -189,6 +225,11 @@ def err(number: int, code: str, retry_ms: int | None = None) -> str:
 def hb(now_ms: int, heads: Mapping[int, int]) -> str:
     """Where the feeds stand: whoever is behind and hears nothing subscribes again."""
     return encode({"t": "hb", "now": now_ms, "heads": {str(number): head for number, head in heads.items()}})
+
+
+def bye(code: int) -> str:
+    """The last event of a stream: what a socket's close code says."""
+    return encode({"t": "bye", "code": code})
 
 
 def pong(n: int) -> str:

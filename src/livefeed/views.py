@@ -19,7 +19,7 @@ from livefeed.access import foreign_origin, may_read
 from livefeed.frames import JSON, encode
 from livefeed.log import FeedNotFound, head
 from livefeed.pages import stored_frames
-from livefeed.protocol import MAX_KEY_CHARS, PAGE_EVENTS, reset_reason
+from livefeed.protocol import PAGE_EVENTS, is_key, number, reset_reason
 from livefeed.threads import on_page_thread
 
 # Below this, compressing costs more than it saves: one packet either way.
@@ -43,10 +43,10 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
     query = request.GET
     try:
         feed, epoch = query["feed"], query.get("epoch") or None
-        after, limit = _number(query.get("after", "0")), _number(query.get("limit", str(PAGE_EVENTS)))
+        after, limit = number(query.get("after", "0")), number(query.get("limit", str(PAGE_EVENTS)))
     except (KeyError, ValueError):
         return _json({"error": "feed, after and limit are needed; after and limit are numbers"}, 400)
-    if not 0 < len(feed) <= MAX_KEY_CHARS or "\0" in feed or after < 0 or limit < 1:
+    if not is_key(feed) or after < 0 or limit < 1:
         return _json({"error": "feed, after or limit is out of range"}, 400)
     if epoch is None and after:
         return _json({"error": "a cursor needs its epoch"}, 400)
@@ -56,13 +56,6 @@ def _answer(request: HttpRequest) -> HttpResponseBase:
         return _page(request, feed, epoch, after, min(limit, PAGE_EVENTS))
     except FeedNotFound:
         return _json({"error": "not_found"}, 404)
-
-
-def _number(text: str) -> int:
-    """A number as the protocol writes it; `int` alone would take blanks, underscores and other scripts."""
-    if not text.isascii() or not text.removeprefix("-").isdecimal():
-        raise ValueError(text)
-    return int(text)
 
 
 def _page(request: HttpRequest, feed: str, epoch: str | None, after: int, limit: int) -> HttpResponseBase:

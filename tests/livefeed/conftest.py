@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -53,9 +54,10 @@ def server(
     started.stop()
 
 
-def new_server(bell: str) -> Server:
-    """A server that is not started yet."""
-    return Server(bell, DOORBELLS[bell], str(connection.settings_dict["NAME"]), settings.SESSION_COOKIE_NAME)
+def new_server(bell: str, **livefeed: Any) -> Server:
+    """A server that is not started yet; `livefeed` are settings of its own."""
+    livefeed["DOORBELL"] = DOORBELLS[bell]
+    return Server(bell, livefeed, str(connection.settings_dict["NAME"]), settings.SESSION_COOKIE_NAME)
 
 
 @pytest.fixture

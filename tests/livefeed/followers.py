@@ -6,13 +6,16 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from livefeed.client import FeedClient, FeedRefused, FeedReset
 from tests.livefeed.oracle import Applied
 from tests.livefeed.raw_client import RawClient, Refused, Reset
+from tests.livefeed.raw_http import PollClient, StreamClient
 from tests.livefeed.serving import ORIGIN
 
+# Written from the protocol's page: over the socket, and over plain HTTP.
+RAW: Final = {"raw": RawClient, "stream": StreamClient, "poll": PollClient}
 # Seconds on an idle machine, minutes on one that does ten other things.
 DEADLINE_S = 180
 
@@ -63,8 +66,8 @@ class Visitor:
     ) -> Follower:
         """A client of the server at this port, in a hurry; the reference one gives up after `attempts`."""
         headers = {"Cookie": self.cookie, "Origin": ORIGIN}
-        if self.kind == "raw":
-            return RawClient(port, headers, feed, epoch=epoch, after=after)
+        if self.kind in RAW:
+            return RAW[self.kind](port, headers, feed, epoch=epoch, after=after)
         address = f"127.0.0.1:{port}/livefeed"
         return ReferenceClient(
             f"ws://{address}/",

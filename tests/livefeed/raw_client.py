@@ -73,12 +73,16 @@ class RawClient:
                 raise TimeoutError(f"at {self.seq} of {self.feed} after {self.connections} connections")
             self.connections += 1
             try:
-                with Wire(self.port, self.headers) as wire:
-                    self._talk(wire)
+                self.connect()
             except (CutOff, OSError):
                 # Section 8 says a random time; a test is in a hurry.
                 threading.Event().wait(random.uniform(0, 0.001))
         return self.applied
+
+    def connect(self) -> None:
+        """One connection: returns at the end of the feed; raises CutOff, OSError, Refused, Reset."""
+        with Wire(self.port, self.headers) as wire:
+            self._talk(wire)
 
     def _talk(self, wire: Wire) -> None:
         wire.say(t="hello", client="raw/1")
@@ -105,7 +109,7 @@ class RawClient:
                     assert message["seq"] == self.seq
                     self.ended = True
                 case "reset" if message["reason"] == "too_far":
-                    self._read_history()
+                    self.read_history()
                     number = self.subscribe(wire, number)
                 case "reset":
                     raise Reset(message)
@@ -127,7 +131,8 @@ class RawClient:
             self.seq += len(items)
         assert self.seq == message["to"]
 
-    def _read_history(self) -> None:
+    def read_history(self) -> None:
+        """Pages from the cursor on until nothing newer is stored."""
         while True:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
             query = urlencode({"feed": self.feed, "epoch": self.epoch or "", "after": self.seq})

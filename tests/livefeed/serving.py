@@ -61,7 +61,7 @@ def settings() -> dict[str, Any]:
                 },
             }
         },
-        "LIVEFEED": LIVEFEED | {"DOORBELL": os.environ["LIVE_DOORBELL"]},
+        "LIVEFEED": LIVEFEED | json.loads(os.environ["LIVE_LIVEFEED"]),
     }
 
 
@@ -103,10 +103,10 @@ def main() -> None:
 class Server:
     """The program above as a process."""
 
-    def __init__(self, bell: str, doorbell: str, database: str, cookie: str) -> None:
+    def __init__(self, bell: str, livefeed: dict[str, Any], database: str, cookie: str) -> None:
         self._environment = os.environ | {
             "LIVE_DATABASE": database,
-            "LIVE_DOORBELL": doorbell,
+            "LIVE_LIVEFEED": json.dumps(livefeed),
             "LIVE_COOKIE": cookie,
             "PYTHONPATH": str(ROOT),
         }
