@@ -24,6 +24,7 @@ class Answer:
         self._fields = {"Host": f"127.0.0.1:{port}", "Connection": "close", **headers}
         self._port, self._path = port, path
         self._rest = bytearray()
+        self.size = 0  # bytes that have come
 
     def __enter__(self) -> Answer:
         self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=DEAD_S)
@@ -93,10 +94,13 @@ class Answer:
         if not data:
             raise CutOff("end of stream")
         self._rest += data
+        self.size += len(data)
 
 
 class HttpClient(RawClient):
     """What both have in common: a cursor, and messages that move it."""
+
+    size = 0  # bytes of the last answer that was heard to its end
 
     def address(self, **more: Any) -> str:
         """Where to ask from the cursor on."""
@@ -110,6 +114,7 @@ class HttpClient(RawClient):
         for message in messages:
             self.heard(message)
             if self.ended:
+                self.size = answer.size
                 return
 
     def heard(self, message: Mapping[str, Any]) -> None:
@@ -168,4 +173,7 @@ class PollClient(HttpClient):
     @override
     def connect(self) -> None:
         with Answer(self.port, self.address(), self.headers | {"Accept": "application/json"}) as answer:
-            self.hear(answer, iter(answer.json()["m"]))
+            self.hear(answer, self._messages(answer))
+
+    def _messages(self, answer: Answer) -> Iterator[dict[str, Any]]:
+        yield from answer.json()["m"]

@@ -95,7 +95,12 @@ def main() -> None:
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1]}) + "\n")
     sys.stdout.flush()
     config = uvicorn.Config(
-        application(), ws="wsproto", lifespan="off", log_level="warning", ws_per_message_deflate=False
+        application(),
+        ws="wsproto",
+        lifespan="off",
+        log_level="warning",
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=1,  # an event stream has no end of its own that a redeploy could wait for
     )
     uvicorn.Server(config).run(sockets=[listener])
 
@@ -126,6 +131,12 @@ class Server:
         )
         assert self._process.stdout is not None
         self.port = json.loads(self._process.stdout.readline())["port"]
+
+    @property
+    def process(self) -> Path:
+        """What the kernel says of the running process."""
+        assert self._process is not None
+        return Path(f"/proc/{self._process.pid}")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         """End it."""
