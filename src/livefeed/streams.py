@@ -7,8 +7,9 @@ BOTH ARE STREAMED, the poll as well. Its view has answered long before there is 
 synchronous, Django keeps a thread for as long as a view runs.
 
 NOTHING IS HELD WHILE NOTHING HAPPENS. `_free_thread` gives the request's thread and its database connection
-back before the first wait. What is beside the body (tasks, timers, watches of feeds) ends in the `finally` of
-`_talk`, which awaits nothing, so that a disconnect, a cancelled send and a forgotten generator all end it.
+back before the first wait. What is beside the body (tasks, timers, watches of feeds) ends with the body or
+with the task that sends it, whichever is first: a body that waits in `yield` when its client goes is not
+closed by Django but left to the garbage collector.
 """
 
 from __future__ import annotations
@@ -165,20 +166,26 @@ class _Talk:
     """A conversation whose client has said everything in its query."""
 
     def __init__(self, entry: Asked) -> None:
-        self._loop = asyncio.get_running_loop()
         self.subs = entry.subs
+        self._unanswered = len(entry.subs)
+        self._loop = asyncio.get_running_loop()
         self._conversation = Conversation(entry.scope)
-        self._opening = self._loop.create_task(self._ask())
-        self._beside = [self._opening, self._loop.create_task(self._conversation.recheck())]
-        self._end: asyncio.TimerHandle | None = None
+        self.next_message = self._conversation.next_message
+        self._beside = [
+            self._loop.create_task(self._ask()),
+            self._loop.create_task(self._conversation.recheck()),
+        ]
         for task in self._beside:
             task.add_done_callback(self._look_at)
-        self.next_message = self._conversation.next_message
+        self._end: asyncio.TimerHandle | None = None
+        answering = asyncio.current_task()
+        assert answering is not None
+        answering.add_done_callback(lambda _: self.leave())
 
     @property
     def busy(self) -> bool:
         """Will there be a message without any news: an answer to the query, events that are stored?"""
-        return not self._opening.done() or self._conversation.has_work
+        return self._unanswered > 0 or self._conversation.has_work
 
     @property
     def bye(self) -> str:
@@ -204,8 +211,14 @@ class _Talk:
 
     async def _ask(self) -> None:
         await self._conversation.hear(HELLO)
-        for sub in self.subs:
-            await self._conversation.hear(protocol.sub(sub))
+        # All at once: the conversation ends when nothing is left that this user may read.
+        async with asyncio.TaskGroup() as group:
+            for sub in self.subs:
+                group.create_task(self._subscribe(sub))
+
+    async def _subscribe(self, sub: Sub) -> None:
+        await self._conversation.hear(protocol.sub(sub))
+        self._unanswered -= 1
 
     def _look_at(self, task: asyncio.Task[None]) -> None:
         error = None if task.cancelled() else task.exception()

@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker, Settings
 
 from tests.chaos import ChaosProxy
 from tests.livefeed.followers import Visitor
-from tests.livefeed.serving import LIVEFEED, Server
+from tests.livefeed.serving import LIVEFEED, MIDDLEWARE, Server
 
 DOORBELLS = {
     "sqlite": "livefeed.doorbells.sqlite.SqliteDoorbell",
@@ -27,6 +27,13 @@ def bell(request: pytest.FixtureRequest, settings: Settings) -> str:
     """livefeed as the sample project sets it up, once with the doorbell and once without any."""
     settings.LIVEFEED = LIVEFEED | {"DOORBELL": DOORBELLS[request.param]}
     return str(request.param)
+
+
+@pytest.fixture
+def project(bell: str, settings: Settings) -> None:
+    """The sample project's pages in process; a reader that nobody watches goes away at once."""
+    settings.LIVEFEED = settings.LIVEFEED | {"READER_LINGER_S": 0}
+    settings.MIDDLEWARE = MIDDLEWARE
 
 
 @pytest.fixture

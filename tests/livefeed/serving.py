@@ -22,6 +22,10 @@ LIVEFEED: dict[str, Any] = {
     "SAFETY_POLL_S": 0.02,
     "QUIET_S": 0.2,
 }
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
 ORIGIN = "http://live.test"
 
 
@@ -42,10 +46,7 @@ def settings() -> dict[str, Any]:
             "django.contrib.contenttypes",
             "django.contrib.sessions",
         ],
-        "MIDDLEWARE": [
-            "django.contrib.sessions.middleware.SessionMiddleware",
-            "django.contrib.auth.middleware.AuthenticationMiddleware",
-        ],
+        "MIDDLEWARE": MIDDLEWARE,
         "ROOT_URLCONF": "livefeed.urls",
         "CSRF_TRUSTED_ORIGINS": [ORIGIN],
         "USE_TZ": True,

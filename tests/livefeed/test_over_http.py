@@ -82,8 +82,8 @@ def test_a_cut_at_every_byte_of_an_answer_costs_nothing(
     uncut = visitor.client(feed, proxy.port)
     follow_all(uncut)
     assert isinstance(uncut, HttpClient)
-    # The end of the answer; the `retry` at its beginning has a digit more or less. A stream's last bytes are not
-    # reached: once its events are whole they stay applied, and the next answer is shorter.
+    # The end of the answer; the `retry` at its beginning has a digit more or less. A stream's last bytes are
+    # not reached: once its events are whole they stay applied, and the next answer is shorter.
     proxy.plan(Cut(size=size) for size in range(uncut.size - 300, uncut.size - 8))
     client = visitor.client(feed, proxy.port)
     [applied] = follow_all(client)
