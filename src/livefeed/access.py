@@ -49,11 +49,12 @@ def foreign_origin(request: HttpRequest) -> bool:
 
 
 def request_scope(request: HttpRequest) -> dict[str, Any]:
-    """What `current_user` needs of a request: who asks, and the session if that is what signed them in."""
+    """A request as a socket's scope: who asks, from where, and the session if that is what signed them in."""
+    scope = {"user": request.user, "client": getattr(request, "scope", {}).get("client")}
     session = getattr(request, "session", None)
     if session is None or user_of(session) != request.user:
-        return {"user": request.user}  # another middleware knew them: a token, a proxy's header
-    return {"user": request.user, "session": session}
+        return scope  # another middleware knew them: a token, a proxy's header
+    return scope | {"session": session}
 
 
 def current_user(scope: Mapping[str, Any]) -> Any:

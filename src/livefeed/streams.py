@@ -17,8 +17,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -42,6 +43,7 @@ from livefeed.conversation import Conversation
 from livefeed.cursors import Cursors, NotAQuery, asked
 from livefeed.frames import JSON, encode, size_of
 from livefeed.protocol import CloseCode, Sub, number
+from livefeed.sending import SendDeadline
 from livefeed.threads import on_page_thread
 
 logger = logging.getLogger(__name__)
@@ -117,7 +119,7 @@ async def _events(entry: Asked) -> AsyncGenerator[bytes, None]:
     """Server-sent events until the conversation ends; the last one is `bye`."""
     await _free_thread()
     cursors = Cursors(entry.subs)
-    with _talk(entry) as talk:
+    with closing(_Talk(entry)) as talk:
         talk.end_after(option("STREAM_S"))
         # By chance: after a restart not everybody comes back at the same moment.
         label = f"retry: {1 + secrets.randbelow(option('RETRY_FIRST_MAX_MS'))}\n"
@@ -125,17 +127,18 @@ async def _events(entry: Asked) -> AsyncGenerator[bytes, None]:
             message = protocol.fields(text)
             if cursors.move(message):
                 label += f"id: {cursors}\n"
-            with _send_deadline():
+            with talk.sending():
                 yield f"{label}data: {text}\n\n".encode()
             label = ""
             await talk.taken(message)
-        yield f"data: {talk.bye}\n\n".encode()
+        with talk.sending():
+            yield f"data: {talk.bye}\n\n".encode()
 
 
 async def _poll(entry: Asked) -> AsyncGenerator[bytes, None]:
     """One JSON text, as soon as there is news or the wait is over."""
     await _free_thread()
-    with _talk(entry) as talk:
+    with closing(_Talk(entry)) as talk:
         texts = [text async for text in _until_news(talk, entry.wait_s)]
     yield f'{{"m":[{",".join(texts)}]}}'.encode()
 
@@ -169,18 +172,21 @@ class _Talk:
         self.subs = entry.subs
         self._unanswered = len(entry.subs)
         self._loop = asyncio.get_running_loop()
-        self._conversation = Conversation(entry.scope)
-        self.next_message = self._conversation.next_message
-        self._beside = [
-            self._loop.create_task(self._ask()),
-            self._loop.create_task(self._conversation.recheck()),
-        ]
-        for task in self._beside:
-            task.add_done_callback(self._look_at)
-        self._end: asyncio.TimerHandle | None = None
+        self._conversation = talk = Conversation(entry.scope)
+        self.next_message = talk.next_message
         answering = asyncio.current_task()
         assert answering is not None
-        answering.add_done_callback(lambda _: self.leave())
+        self._deadline = SendDeadline(option("ACK_TIMEOUT_S"), answering.cancel)
+        self._ends = ExitStack()
+        self._ends.callback(talk.leave)
+        self._ends.callback(self._deadline.close)
+        # Tasks begin in this order, so that all subscriptions are put before the first is refused: with none
+        # left that this user may read, the conversation ends.
+        for beside in (talk.hear(HELLO), *map(self._subscribe, entry.subs), talk.recheck()):
+            task = self._loop.create_task(beside)
+            task.add_done_callback(self._look_at)
+            self._ends.callback(task.cancel)
+        answering.add_done_callback(lambda _: self.close())
 
     @property
     def busy(self) -> bool:
@@ -194,27 +200,26 @@ class _Talk:
 
     def end_after(self, seconds: float) -> None:
         """Let the client come back after this time."""
-        self._end = self._loop.call_later(seconds, self._conversation.close, CloseCode.COME_BACK)
+        timer = self._loop.call_later(seconds, self._conversation.close, CloseCode.COME_BACK)
+        self._ends.callback(timer.cancel)
+
+    @contextmanager
+    def sending(self) -> Iterator[None]:
+        """Around a `yield`: who waits in it cannot look at a clock."""
+        self._deadline.since = time.monotonic()
+        try:
+            yield
+        finally:
+            self._deadline.since = None
 
     async def taken(self, message: Mapping[str, Any]) -> None:
         """The server has taken this message: events among it count as applied."""
         if message["t"] == "ev":
             await self._conversation.hear(protocol.ack(message["id"], message["to"]))
 
-    def leave(self) -> None:
-        """End what is beside the conversation, and let go of its feeds."""
-        if self._end is not None:
-            self._end.cancel()
-        for task in self._beside:
-            task.cancel()
-        self._conversation.leave()
-
-    async def _ask(self) -> None:
-        await self._conversation.hear(HELLO)
-        # All at once: the conversation ends when nothing is left that this user may read.
-        async with asyncio.TaskGroup() as group:
-            for sub in self.subs:
-                group.create_task(self._subscribe(sub))
+    def close(self) -> None:
+        """End what is beside the conversation, and let go of its feeds. Once is as good as twice."""
+        self._ends.close()
 
     async def _subscribe(self, sub: Sub) -> None:
         await self._conversation.hear(protocol.sub(sub))
@@ -225,30 +230,6 @@ class _Talk:
         if error is not None:
             logger.error("a live stream failed; its client comes back with its cursor", exc_info=error)
             self._conversation.close(CloseCode.ERROR)
-
-
-@contextmanager
-def _talk(entry: Asked) -> Iterator[_Talk]:
-    talk = _Talk(entry)
-    try:
-        yield talk
-    finally:
-        talk.leave()
-
-
-@contextmanager
-def _send_deadline() -> Iterator[None]:
-    """Around a `yield`: end the response if the server cannot pass this on for ACK_TIMEOUT_S.
-
-    Servers do not say that a peer has stopped reading, and who waits in `yield` cannot look at a clock.
-    """
-    sending = asyncio.current_task()
-    assert sending is not None
-    deadline = asyncio.get_running_loop().call_later(option("ACK_TIMEOUT_S"), sending.cancel)
-    try:
-        yield
-    finally:
-        deadline.cancel()
 
 
 async def _free_thread() -> None:

@@ -61,10 +61,11 @@ def server(
     started.stop()
 
 
-def new_server(bell: str, **livefeed: Any) -> Server:
+def new_server(bell: str, kind: str = "uvicorn", **livefeed: Any) -> Server:
     """A server that is not started yet; `livefeed` are settings of its own."""
     livefeed["DOORBELL"] = DOORBELLS[bell]
-    return Server(bell, livefeed, str(connection.settings_dict["NAME"]), settings.SESSION_COOKIE_NAME)
+    database = str(connection.settings_dict["NAME"])
+    return Server(bell, livefeed, database, settings.SESSION_COOKIE_NAME, kind)
 
 
 @pytest.fixture

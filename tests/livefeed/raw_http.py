@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import socket
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from types import TracebackType
 from typing import Any
 from urllib.parse import urlencode
@@ -20,15 +21,21 @@ from tests.livefeed.raw_client import DEAD_S, CutOff, RawClient, Refused, Reset
 class Answer:
     """One HTTP answer, read as it comes: `status`, `headers`, and the body without its chunks."""
 
-    def __init__(self, port: int, path: str, headers: Mapping[str, str]) -> None:
+    def __init__(self, port: int, path: str, headers: Mapping[str, str], *, buffer: int = 0) -> None:
+        """`buffer`: bytes that the kernel may take before anybody reads; 0: its own choice."""
         self._fields = {"Host": f"127.0.0.1:{port}", "Connection": "close", **headers}
         self._port, self._path = port, path
+        self._buffer = buffer
         self._rest = bytearray()
         self.size = 0  # bytes that have come
 
     def __enter__(self) -> Answer:
-        self.socket = socket.create_connection(("127.0.0.1", self._port), timeout=DEAD_S)
+        self.socket = socket.socket()
         try:
+            if self._buffer:
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer)
+            self.socket.settimeout(DEAD_S)
+            self.socket.connect(("127.0.0.1", self._port))
             self._ask()
         except BaseException:
             self.socket.close()
@@ -146,15 +153,24 @@ class StreamClient(HttpClient):
 
     @override
     def connect(self) -> None:
+        with self.open() as answer:
+            self.hear(answer, self._messages(answer))
+        if not self.ended:
+            raise CutOff("the stream ended")
+
+    def open(self, **options: int) -> Answer:
+        """The answer, to be entered and then to be heard with `go_on`."""
         asked = {"Accept": "text/event-stream"}
         if self.last_event_id:
             asked["Last-Event-ID"] = self.last_event_id
         else:
             self._address = self.address()
-        with Answer(self.port, self._address, self.headers | asked) as answer:
+        return Answer(self.port, self._address, self.headers | asked, **options)
+
+    def go_on(self, answer: Answer) -> None:
+        """Hear what comes until it ends, however it does."""
+        with suppress(CutOff):
             self.hear(answer, self._messages(answer))
-        if not self.ended:
-            raise CutOff("the stream ended")
 
     def _messages(self, answer: Answer) -> Iterator[dict[str, Any]]:
         for event in answer.events():

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -47,7 +48,7 @@ def settings() -> dict[str, Any]:
             "django.contrib.sessions",
         ],
         "MIDDLEWARE": MIDDLEWARE,
-        "ROOT_URLCONF": "livefeed.urls",
+        "ROOT_URLCONF": "tests.livefeed.serving_urls",
         "CSRF_TRUSTED_ORIGINS": [ORIGIN],
         "USE_TZ": True,
         "SESSION_COOKIE_NAME": os.environ["LIVE_COOKIE"],
@@ -82,10 +83,7 @@ def application() -> Any:
 
 def main() -> None:
     """Serve on a free port, printed as a line of JSON once we listen."""
-    import socket
-
     import django
-    import uvicorn
     from django.conf import settings as django_settings
 
     django_settings.configure(**settings())
@@ -95,6 +93,13 @@ def main() -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1]}) + "\n")
     sys.stdout.flush()
+    {"uvicorn": run_uvicorn, "daphne": run_daphne}[os.environ["LIVE_SERVER"]](listener)
+
+
+def run_uvicorn(listener: socket.socket) -> None:
+    """As the console does."""
+    import uvicorn
+
     config = uvicorn.Config(
         application(),
         ws="wsproto",
@@ -106,14 +111,24 @@ def main() -> None:
     uvicorn.Server(config).run(sockets=[listener])
 
 
+def run_daphne(listener: socket.socket) -> None:
+    """As `runserver` does with Channels' own server."""
+    from daphne.server import Server as Daphne
+
+    Daphne(application(), endpoints=[f"fd:fileno={listener.fileno()}"]).run()
+
+
 class Server:
     """The program above as a process."""
 
-    def __init__(self, bell: str, livefeed: dict[str, Any], database: str, cookie: str) -> None:
+    def __init__(
+        self, bell: str, livefeed: dict[str, Any], database: str, cookie: str, kind: str = "uvicorn"
+    ) -> None:
         self._environment = os.environ | {
             "LIVE_DATABASE": database,
             "LIVE_LIVEFEED": json.dumps(livefeed),
             "LIVE_COOKIE": cookie,
+            "LIVE_SERVER": kind,
             "PYTHONPATH": str(ROOT),
         }
         self.bell = bell
