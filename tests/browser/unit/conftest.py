@@ -11,6 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page
 from tests.browser.chromium import chromium
 from tests.browser.unit.rollout_page import Rollout, open_page
 from tests.browser.unit.scripted import ScriptedFeed, serve_feed
+from tests.browser.unit.scripted_http import ScriptedHttp
 from tests.browser.unit.site import Site, serve_site
 from tests.browser.unit.test_state import snapshot_of
 
@@ -38,6 +39,14 @@ def site() -> Iterator[Site]:
 def feed_server() -> Iterator[ScriptedFeed]:
     with serve_feed() as one:
         yield one
+
+
+@pytest.fixture
+def live(site: Site, feed_server: ScriptedFeed) -> ScriptedHttp:
+    """The site's own `/livefeed/`, in front of the feed's server."""
+    live = ScriptedHttp(feed_server)
+    site.live = live.attend
+    return live
 
 
 @pytest.fixture

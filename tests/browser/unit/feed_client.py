@@ -7,6 +7,7 @@ from typing import Any
 from playwright.sync_api import Page
 
 from tests.browser.unit.scripted import Message, ScriptedFeed, Talk
+from tests.browser.unit.site import Site
 from tests.waiting import eventually
 
 START = """async ([path, historyPath, times, cursor]) => {
@@ -56,8 +57,28 @@ class Client:
     def sees(self, *seqs: int) -> None:
         eventually(lambda: self.seqs == list(seqs), what=f"expected {seqs}, seen {self.seqs}")
 
+    @property
+    def cursor(self) -> dict[str, Any]:
+        cursor: dict[str, Any] = self.page.evaluate("() => window.sub.cursor")
+        return cursor
+
+    def goes_by(self, transport: str) -> None:
+        eventually(
+            lambda: (self.status["state"], self.status["transport"]) == ("live", transport),
+            what=f"expected live by {transport}, is {self.status}",
+        )
+
     def shows(self, state: str) -> None:
         eventually(lambda: self.status["state"] == state, what=f"expected {state}, is {self.status}")
+
+
+def start_over(page: Page, site: Site, cursor: Message | None = None, **times: int) -> Client:
+    """A client that finds all it needs on the site's own `/livefeed/`, and whose first tries come soon."""
+    if site.history is None:
+        site.history = lambda query: (200, "{}")  # a page can be had; what stands in it nobody reads
+    page.evaluate("() => { Math.random = () => 0.002; }")
+    page.evaluate(START, ["/livefeed/", "/livefeed/history", times, cursor or {}])
+    return Client(page)
 
 
 def start(page: Page, server: ScriptedFeed, cursor: Message | None = None, **times: int) -> Client:

@@ -30,12 +30,16 @@ History = Callable[[dict[str, str]], tuple[int, str]]
 
 
 class Site:
-    """`pages` maps a path to HTML; `history`, when set, answers `/livefeed/history`: (status, JSON text)."""
+    """`pages` maps a path to HTML; `history`, when set, answers `/livefeed/history`: (status, JSON text).
+
+    `live`, when set, serves the requests and handshakes to `/livefeed/`.
+    """
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self.pages: dict[str, str] = {"/": EMPTY}
         self.history: History | None = None
+        self.live: Callable[[http.server.BaseHTTPRequestHandler], None] | None = None
         self.posts: list[tuple[str, dict[str, str], str]] = []
         self.post_answer: tuple[int, str] = (202, "{}")
 
@@ -55,6 +59,8 @@ def serve_site() -> Iterator[Site]:
                 query = {name: values[0] for name, values in parse_qs(path.query).items()}
                 status, text = site.history(query)
                 self._answer(status, "application/json", text.encode())
+            elif path.path == "/livefeed/" and site.live:
+                site.live(self)
             else:
                 self._file(path.path)
 

@@ -21,8 +21,17 @@ const CLIENT = "feed.js/1";
 /**
  * @typedef {object} ConnectionOwner
  * @property {(welcome: any) => void} onWelcome
- * @property {(message: any, size: number) => void} onMessage size: bytes of the message, never below the truth
- * @property {(code: number, why: string) => void} onEnd once; code 0 when we gave the socket up ourselves
+ * @property {(message: any, size: number) => void} onMessage size: bytes of the message, never below the truth;
+ *   0 where there is nothing to acknowledge
+ * @property {(code: number, why: string, detail: EndDetail) => void} onEnd once; code 0 when no code came
+ * @property {(id: number) => {epoch: string | null, after: number, ended?: true} | undefined} cursorOf what the
+ *   subscription with this id has applied; `ended`: also the end
+ */
+
+/**
+ * @typedef {object} EndDetail
+ * @property {number} [afterMs] the server asked not to be tried before
+ * @property {boolean} [unfit] this way carries no conversation: what came was none of ours, or no greeting came
  */
 
 export class Connection {
@@ -31,6 +40,7 @@ export class Connection {
   #times;
   #gone = false;
   #welcomed = false;
+  #held = false;
   #pings = 0;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #watchdog;
@@ -57,6 +67,21 @@ export class Connection {
   /** Whether the server has greeted us. */
   get welcomed() {
     return this.#welcomed;
+  }
+
+  /** Whether it takes questions. */
+  get ready() {
+    return this.#welcomed;
+  }
+
+  /** Whether anything came after the greeting. */
+  get held() {
+    return this.#held;
+  }
+
+  /** Until a question to subscribe must be answered, in ms. */
+  get answerMs() {
+    return this.#times.answerMs;
   }
 
   /** @param {object} message */
@@ -111,6 +136,7 @@ export class Connection {
       this.#watch(this.#times.deadMs, "silence");
       this.#owner.onWelcome(message);
     } else if (this.#welcomed) {
+      this.#held = true;
       this.#owner.onMessage(message, byteCeiling(data));
     }
   }
@@ -131,7 +157,7 @@ export class Connection {
   #end(code, why) {
     if (this.#gone) return;
     this.dispose();
-    this.#owner.onEnd(code, why);
+    this.#owner.onEnd(code, why, {});
   }
 }
 

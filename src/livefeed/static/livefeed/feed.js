@@ -1,21 +1,31 @@
 // @ts-check
 /**
- * The browser's end of a livefeed: one socket for many feeds, each with a cursor of its own.
+ * The browser's end of a livefeed: one connection for many feeds, each with a cursor of its own.
  *
  *     const feed = new LiveFeed({ path: "/livefeed/", historyPath: "/livefeed/history" });
  *     const tail = feed.subscribe("rollout/42", { epoch, after });
  *     tail.addEventListener("events", (e) => e.detail.groups.forEach(apply));
  *     feed.start();
  *
- * Promise: whatever happens to the socket, each subscription goes on from its cursor (see subscription.js), and
- * "status" always says how fresh the page is. The socket is an exchangeable part: it is replaced when it closes,
- * when nothing arrives for 70 s, or when it does not answer 5 s after a wake-up; back-off is in retry.js.
+ * Promise: whatever happens to the connection, each subscription goes on from its cursor (see subscription.js), and
+ * "status" always says how fresh the page is. The connection is an exchangeable part: it is replaced when it closes,
+ * when nothing arrives for 70 s, or when it does not answer 5 s after a wake-up; back-off is in retry.js. It is a
+ * socket, or a request over plain HTTP where a proxy lets no socket through; which of them, transport.js decides.
+ *
+ * No event is lost or doubled when one takes the place of another: subscriptions ask only on `#connection`, from the
+ * cursors they have then, and what it replaces is disposed of first, after which it calls nobody any more. A socket
+ * tried beside a fallback (trial.js) has been asked nothing before it becomes `#connection`.
  */
 
 import { Connection } from "./connection.js";
+import { eventStream, longPoll } from "./exchanges.js";
 import { fetchPage } from "./history.js";
-import { DEFAULT_LIMITS, isFinal, retryDelay } from "./retry.js";
+import { HttpConnection } from "./http.js";
+import { DEFAULT_LIMITS, drainDelay, isFinal, retryDelay } from "./retry.js";
+import { look } from "./status.js";
 import { Subscription } from "./subscription.js";
+import { TransportChoice } from "./transport.js";
+import { SocketTrial } from "./trial.js";
 
 /** All in ms; the numbers of docs/protocol.md. Tests shrink them. */
 const TIMES = {
@@ -26,47 +36,59 @@ const TIMES = {
   aheadMs: 3000,
   pageMs: 30000,
   stableMs: 30000,
+  pollMs: 25000,
+  pollPauseMs: 1000,
+  // Beside a fallback the socket is tried after this long, then after twice as long each time, up to the second.
+  socketAgainMs: 60000,
+  socketAgainMostMs: 600000,
   // While catching up, "status" is told at most this often.
   statusMs: 200,
 };
-/** After so many handshakes in a row without a greeting, ask over HTTP whether we are still signed in: a browser does not show why a handshake failed. */
-const PROBE_AFTER = 2;
 /** The close code that means "not signed in". */
 const SIGNED_OUT = 4501;
 
 /**
- * @typedef {object} Status
- * @property {"connecting" | "live" | "catching_up" | "reconnecting" | "stopped"} state
- * @property {number} behind events known to be missing
- * @property {number} retryInMs until the next try; 0 while one is under way
- * @property {number} since when the state began, Unix time in ms
- * @property {number | string | null} code why it stopped: a close code, or the word of a refused subscription
+ * @typedef {import("./status.js").Status} Status
+ * @typedef {import("./connection.js").EndDetail} EndDetail
  */
 
 export class LiveFeed extends EventTarget {
   /** @type {Status} */
-  status = { state: "connecting", behind: 0, retryInMs: 0, since: Date.now(), code: null };
+  status = {
+    state: "connecting",
+    behind: 0,
+    retryInMs: 0,
+    since: Date.now(),
+    transport: "socket",
+    socketAt: 0,
+    code: null,
+  };
   /** When anything last arrived, Unix time in ms; 0 = never. */
   lastMessageAt = 0;
   /** The server's clock minus ours in ms, as of the last heartbeat. */
   clockOffsetMs = 0;
 
-  #url;
+  #path;
   #historyPath;
   #times;
   #random;
   #limits = DEFAULT_LIMITS;
   /** @type {Set<Subscription>} */
   #subscriptions = new Set();
-  /** @type {Connection | null} */
+  /** @type {Connection | HttpConnection | null} */
   #connection = null;
+  #choice = new TransportChoice();
+  #trial;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #retryTimer;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #statusTimer;
   #retryAt = 0;
+  /** Before this only a person may try: the server asked for it. By the clock of `performance`. */
+  #notBefore = 0;
+  /** What the `drain` of this connection gave us to come back in, in ms. @type {number | null} */
+  #drainMs = null;
   #attempt = 0;
-  #deafHandshakes = 0;
   #welcomedAt = 0;
   #lastId = 0;
   #running = false;
@@ -74,7 +96,7 @@ export class LiveFeed extends EventTarget {
   /** @type {number | string | null} */
   #code = null;
   #toldAt = 0;
-  #wake = () => this.#lookAround();
+  #wake = (/** @type {Event} */ event) => this.#lookAround(event.type === "online");
 
   /**
    * @param {{path?: string, historyPath?: string, times?: Partial<typeof TIMES>, random?: () => number}} [options]
@@ -86,12 +108,16 @@ export class LiveFeed extends EventTarget {
     random = Math.random,
   } = {}) {
     super();
-    const url = new URL(path, location.href);
-    url.protocol = url.protocol === "https:" || url.protocol === "wss:" ? "wss:" : "ws:";
-    this.#url = url.href;
+    this.#path = path;
     this.#historyPath = historyPath;
     this.#times = { ...TIMES, ...times };
     this.#random = random;
+    this.#trial = new SocketTrial(this.#times, {
+      open: (owner) => new Connection(this.#url("ws"), this.#times, this.#ownerWith(owner)),
+      welcomed: (socket, welcome) => this.#adopt(socket, welcome),
+      ended: (code, detail) => this.#ended(code, detail),
+      changed: () => this.#statusChanged(),
+    });
   }
 
   /**
@@ -107,7 +133,8 @@ export class LiveFeed extends EventTarget {
         historyPath: this.#historyPath,
         times: this.#times,
         random: this.#random,
-        isUp: () => this.#connection?.welcomed ?? false,
+        isUp: () => this.#connection?.ready ?? false,
+        answerMs: () => this.#connection?.answerMs ?? this.#times.answerMs,
         nextId: () => ++this.#lastId,
         send: (message) => this.#connection?.send(message),
         changed: () => this.#statusChanged(),
@@ -116,7 +143,7 @@ export class LiveFeed extends EventTarget {
       },
     );
     this.#subscriptions.add(subscription);
-    if (this.#connection?.welcomed) subscription.connected();
+    if (this.#connection?.ready) subscription.connected();
     return subscription;
   }
 
@@ -146,22 +173,79 @@ export class LiveFeed extends EventTarget {
     this.#code = code;
     for (const type of ["online", "pageshow"]) removeEventListener(type, this.#wake);
     for (const type of ["visibilitychange", "resume"]) document.removeEventListener(type, this.#wake);
+    this.#trial.stop();
+    this.#leave();
+    this.#statusChanged();
+  }
+
+  /** Be without a connection; the cursors stay. */
+  #leave() {
     clearTimeout(this.#retryTimer);
     this.#connection?.dispose();
     this.#connection = null;
     for (const subscription of this.#subscriptions) subscription.disconnected();
-    this.#statusChanged();
   }
 
   #connect() {
     clearTimeout(this.#retryTimer);
     this.#retryAt = 0;
-    this.#connection = new Connection(this.#url, this.#times, {
-      onWelcome: (welcome) => this.#welcomed(welcome),
-      onMessage: (message, size) => this.#receive(message, size),
-      onEnd: (code) => this.#ended(code),
-    });
+    this.#take(this.#open());
+    if (this.#choice.now === "socket") this.#trial.stop();
+    else this.#trial.plan();
     this.#statusChanged();
+  }
+
+  #open() {
+    const owner = this.#ownerWith({
+      onWelcome: (welcome) => this.#welcomed(welcome),
+      onEnd: (code, detail) => this.#ended(code, detail),
+    });
+    if (this.#choice.now === "socket") return new Connection(this.#url("ws"), this.#times, owner);
+    const exchange = this.#choice.now === "stream" ? eventStream : longPoll;
+    return new HttpConnection(this.#url("http"), this.#times, owner, exchange);
+  }
+
+  /** @param {"ws" | "http"} scheme */
+  #url(scheme) {
+    const url = new URL(this.#path, location.href);
+    url.protocol = /^(https|wss):/.test(url.protocol) ? `${scheme}s:` : `${scheme}:`;
+    return url.href;
+  }
+
+  /**
+   * @param {{onWelcome: (welcome: any) => void, onEnd: (code: number, detail: EndDetail) => void}} own
+   * @returns {import("./connection.js").ConnectionOwner}
+   */
+  #ownerWith({ onWelcome, onEnd }) {
+    return {
+      onWelcome,
+      onMessage: (message, size) => this.#receive(message, size),
+      onEnd: (code, _, detail) => onEnd(code, detail),
+      cursorOf: (id) => {
+        const one = [...this.#subscriptions].find((subscription) => subscription.id === id);
+        return one && { ...afterOf(one), ...(one.closed && { ended: true }) };
+      },
+    };
+  }
+
+  /** @param {Connection | HttpConnection} connection */
+  #take(connection) {
+    this.#connection = connection;
+    this.#drainMs = null;
+    if (connection.ready) for (const subscription of this.#subscriptions) subscription.connected();
+  }
+
+  /**
+   * The socket works again: it takes the fallback's place.
+   *
+   * @param {Connection} socket
+   * @param {any} welcome
+   */
+  #adopt(socket, welcome) {
+    this.#leave();
+    this.#choice.comeBack();
+    this.#take(socket);
+    this.#welcomed(welcome);
   }
 
   /** @param {any} welcome */
@@ -169,7 +253,6 @@ export class LiveFeed extends EventTarget {
     this.lastMessageAt = Date.now();
     this.#welcomedAt = performance.now();
     this.#everWelcomed = true;
-    this.#deafHandshakes = 0;
     this.#limits = { ...DEFAULT_LIMITS, ...welcome.retry };
     for (const subscription of this.#subscriptions) subscription.connected();
     this.#statusChanged();
@@ -181,6 +264,8 @@ export class LiveFeed extends EventTarget {
    */
   #receive(message, size) {
     this.lastMessageAt = Date.now();
+    this.#choice.held();
+    if (message.t === "drain" && message.retry_ms >= 0) this.#drainMs = message.retry_ms;
     if (message.t === "hb" && message.now > 0) this.clockOffsetMs = message.now - this.lastMessageAt;
     for (const subscription of [...this.#subscriptions]) {
       if (subscription.id === 0) continue;
@@ -189,22 +274,40 @@ export class LiveFeed extends EventTarget {
     }
   }
 
-  /** @param {number} code */
-  #ended(code) {
-    const wasWelcomed = this.#connection?.welcomed ?? false;
-    this.#connection = null;
-    for (const subscription of this.#subscriptions) subscription.disconnected();
+  /**
+   * @param {number} code
+   * @param {EndDetail} detail
+   */
+  #ended(code, { afterMs = 0, unfit }) {
+    const welcomed = this.#connection?.welcomed ?? false;
+    const held = this.#connection?.held ?? false;
+    this.#leave();
     if (isFinal(code)) return this.#halt(code);
-    if (wasWelcomed && performance.now() - this.#welcomedAt >= this.#times.stableMs) this.#attempt = 0;
-    if (!wasWelcomed && ++this.#deafHandshakes >= PROBE_AFTER) void this.#probe();
-    const delay = retryDelay(this.#attempt, this.#limits, this.#random);
-    this.#attempt += 1;
+    if (welcomed && performance.now() - this.#welcomedAt >= this.#times.stableMs) this.#lasted();
+    const other = !held && this.#choice.failed({ welcomed, unfit });
+    if (other && this.#choice.now !== "socket") return this.#connect();
+    if (!held && this.#choice.now === "socket") void this.#probe();
+    const delay = afterMs + this.#pauseMs();
+    this.#notBefore = performance.now() + afterMs;
     this.#retryAt = performance.now() + delay;
     this.#retryTimer = setTimeout(() => this.#connect(), delay);
     this.#statusChanged();
   }
 
-  /** Handshakes fail without a reason: perhaps we are signed out. */
+  /** The connection that has ended was a good one. */
+  #lasted() {
+    this.#attempt = 0;
+    if (this.#choice.now === "socket") this.#trial.reset();
+  }
+
+  /** How long to wait before the next try, in ms. */
+  #pauseMs() {
+    const attempt = this.#attempt++;
+    if (this.#drainMs !== null) return drainDelay(this.#drainMs, this.#random);
+    return retryDelay(attempt, this.#limits, this.#random);
+  }
+
+  /** Sockets fail, and a browser does not show why: perhaps we are signed out, perhaps only HTTP gets through. */
   async #probe() {
     const [subscription] = this.#subscriptions;
     if (!subscription) return;
@@ -215,52 +318,42 @@ export class LiveFeed extends EventTarget {
       this.#times.answerMs,
       new AbortController().signal,
     );
-    if (answer.is === "refused" && answer.code === "sign_in" && this.#running) this.#halt(SIGNED_OUT);
+    if (!this.#running) return;
+    if (answer.is === "refused" && answer.code === "sign_in") this.#halt(SIGNED_OUT);
+    else if (!this.#connection?.held) this.#choice.reached(answer.is !== "again");
   }
 
-  /** The tab became visible, the network came back, the machine woke up. */
-  #lookAround() {
+  /**
+   * The tab became visible, the network came back, the machine woke up.
+   *
+   * @param {boolean} online the network may be another one
+   */
+  #lookAround(online) {
     if (document.visibilityState === "hidden") return;
+    if (online && this.#choice.now !== "socket") this.#trial.begin();
     if (this.#connection) this.#connection.demandAnswer();
-    else this.reconnectNow();
+    else if (performance.now() >= this.#notBefore) this.reconnectNow();
   }
 
-  /** @returns {Pick<Status, "state" | "behind" | "retryInMs" | "code">} */
+  /** @returns {Omit<Status, "since">} */
   #look() {
-    let behind = 0;
-    let asked = false;
-    let complete = true;
-    /** @type {string | null} */
-    let refused = null;
-    for (const subscription of this.#subscriptions) {
-      if (subscription.state === "over") refused = subscription.refusal;
-      else {
-        behind += subscription.behind;
-        asked ||= subscription.state === "asked" || subscription.state === "waiting";
-        complete &&= subscription.caughtUp;
-      }
-    }
-    const none = { behind, retryInMs: 0, code: null };
-    if (!this.#running)
-      return {
-        ...none,
-        state: this.#code === null && !this.#everWelcomed ? "connecting" : "stopped",
-        code: this.#code,
-      };
-    if (refused && [...this.#subscriptions].every((one) => one.refusal))
-      return { ...none, state: "stopped", code: refused };
-    if (!this.#connection)
-      return { ...none, state: "reconnecting", retryInMs: Math.max(0, this.#retryAt - performance.now()) };
-    if (!this.#connection.welcomed)
-      return { ...none, state: this.#attempt > 0 || this.#everWelcomed ? "reconnecting" : "connecting" };
-    if (complete) return { ...none, state: "live" };
-    return { ...none, state: behind > 0 || !asked ? "catching_up" : "connecting" };
+    const now = look({
+      running: this.#running,
+      tried: this.#attempt > 0 || this.#everWelcomed,
+      everWelcomed: this.#everWelcomed,
+      connected: this.#connection !== null,
+      welcomed: this.#connection?.welcomed ?? false,
+      retryInMs: Math.max(0, this.#retryAt - performance.now()),
+      code: this.#code,
+      subscriptions: this.#subscriptions,
+    });
+    return { ...now, transport: this.#choice.now, socketAt: this.#trial.at };
   }
 
   #statusChanged() {
     const now = this.#look();
-    const same = now.state === this.status.state && now.code === this.status.code;
-    const quiet = now.behind === this.status.behind && now.retryInMs === this.status.retryInMs;
+    const same = alike(["state", "code", "transport", "socketAt"], now, this.status);
+    const quiet = alike(["behind", "retryInMs"], now, this.status);
     if (same && quiet) return;
     const wait = this.#toldAt + this.#times.statusMs - performance.now();
     if (same && wait > 0) {
@@ -271,7 +364,8 @@ export class LiveFeed extends EventTarget {
       return;
     }
     this.#toldAt = performance.now();
-    this.status = { ...now, since: same ? this.status.since : Date.now() };
+    const since = alike(["state", "code"], now, this.status) ? this.status.since : Date.now();
+    this.status = { ...now, since };
     this.dispatchEvent(new CustomEvent("status", { detail: this.status }));
   }
 }
@@ -279,4 +373,13 @@ export class LiveFeed extends EventTarget {
 /** @param {Subscription} subscription */
 function afterOf({ cursor }) {
   return { epoch: cursor.epoch, after: cursor.seq };
+}
+
+/**
+ * @param {(keyof Omit<Status, "since">)[]} names
+ * @param {Omit<Status, "since">} one
+ * @param {Omit<Status, "since">} other
+ */
+function alike(names, one, other) {
+  return names.every((name) => one[name] === other[name]);
 }

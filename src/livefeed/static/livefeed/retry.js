@@ -11,6 +11,8 @@
 /** Used until the server's `welcome` says otherwise. @type {RetryLimits} */
 export const DEFAULT_LIMITS = { first_max_ms: 5000, cap_ms: 30000 };
 
+/** A server that asks for more than this is not believed: ten minutes. */
+const MOST_AFTER_MS = 600000;
 /** Ceiling of the second try in ms; doubled with each further one. */
 const STEP_MS = 1000;
 
@@ -25,6 +27,29 @@ const STEP_MS = 1000;
 export function retryDelay(attempt, limits, random) {
   const ceiling = attempt === 0 ? limits.first_max_ms : STEP_MS * 2 ** Math.min(attempt, 20);
   return Math.round(random() * Math.min(ceiling, limits.cap_ms));
+}
+
+/**
+ * How long to wait after a `drain`: anywhere within what the server gives, since it sends all its clients away at once.
+ *
+ * @param {number} withinMs its `retry_ms`
+ * @param {() => number} random uniform in [0, 1)
+ * @returns {number} milliseconds
+ */
+export function drainDelay(withinMs, random) {
+  return Math.round(random() * withinMs);
+}
+
+/**
+ * What a `Retry-After` header asks for: seconds, or a date.
+ *
+ * @param {string | null} header
+ * @param {number} now Unix time in ms
+ * @returns {number} milliseconds; 0 where there is none that can be read
+ */
+export function retryAfterMs(header, now) {
+  const ms = /^\d+$/.test(header ?? "") ? Number(header) * 1000 : Date.parse(header ?? "") - now;
+  return Math.min(Math.max(0, ms || 0), MOST_AFTER_MS);
 }
 
 /**

@@ -27,7 +27,6 @@ const NEAR_EVENTS = 1000;
  * @typedef {object} SubscriptionTimes all in ms
  * @property {number} ackMs after the first unacknowledged event
  * @property {number} aheadMs a head may stay ahead of a cursor that does not move
- * @property {number} answerMs until a question to subscribe must be answered
  * @property {number} pageMs deadline of one history page
  */
 
@@ -38,7 +37,8 @@ const NEAR_EVENTS = 1000;
  * @property {string} historyPath
  * @property {SubscriptionTimes} times
  * @property {() => number} random
- * @property {() => boolean} isUp whether the socket has been welcomed
+ * @property {() => boolean} isUp whether questions are taken
+ * @property {() => number} answerMs until a question to subscribe must be answered
  * @property {() => number} nextId
  * @property {(message: object) => void} send
  * @property {() => void} changed something that the status is made of has changed
@@ -168,7 +168,7 @@ export class Subscription extends EventTarget {
       epoch: this.cursor.epoch,
       after: this.cursor.seq,
     });
-    this.#askTimer = setTimeout(() => this.#askAgain(), this.#link.times.answerMs);
+    this.#askTimer = setTimeout(() => this.#askAgain(), this.#link.answerMs());
     this.#link.changed();
   }
 
@@ -243,6 +243,7 @@ export class Subscription extends EventTarget {
   /** @param {number} seq */
   #caughtUp(seq) {
     if (seq > this.cursor.seq) return this.#askAgain();
+    if (this.caughtUp) return; // each answer to a long poll says so
     this.caughtUp = true;
     this.#tell("caughtup", { seq: this.cursor.seq });
     this.#link.changed();
@@ -251,6 +252,7 @@ export class Subscription extends EventTarget {
   /** @param {number} seq */
   #ended(seq) {
     if (seq > this.cursor.seq) return this.#askAgain();
+    if (this.caughtUp && this.closed) return;
     this.caughtUp = true;
     this.closed = true;
     this.#tell("end", { seq });
