@@ -73,11 +73,15 @@ class Rollout:
         )
 
 
-def open_page(page: Page, site: Site, server: ScriptedFeed, snapshot: dict[str, Any]) -> Rollout:
-    history = server.url.replace("ws:", "http:") + "history"
+def show_page(page: Page, site: Site, history: str, snapshot: dict[str, Any]) -> None:
+    """The page alone; its feed is where its history is."""
     site.pages["/rollouts/1/"] = PAGE.format(styles=STYLES, history=history, snapshot=json.dumps(snapshot))
     page.goto(f"{site.url}/rollouts/1/")
     page.evaluate("() => document.querySelector('.lp-scroll').style.setProperty('height', '300px')")
+
+
+def open_page(page: Page, site: Site, server: ScriptedFeed, snapshot: dict[str, Any]) -> Rollout:
+    show_page(page, site, server.url.replace("ws:", "http:") + "history", snapshot)
     talk = server.talk(0)
     talk.welcome()
     sub = talk.hear("sub")

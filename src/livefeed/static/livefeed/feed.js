@@ -59,6 +59,7 @@ export class LiveFeed extends EventTarget {
     behind: 0,
     retryInMs: 0,
     since: Date.now(),
+    heardAt: 0,
     transport: "socket",
     socketAt: 0,
     code: null,
@@ -335,7 +336,7 @@ export class LiveFeed extends EventTarget {
     else if (performance.now() >= this.#notBefore) this.reconnectNow();
   }
 
-  /** @returns {Omit<Status, "since">} */
+  /** @returns {Omit<Status, "since" | "heardAt">} */
   #look() {
     const now = look({
       running: this.#running,
@@ -365,7 +366,7 @@ export class LiveFeed extends EventTarget {
     }
     this.#toldAt = performance.now();
     const since = alike(["state", "code"], now, this.status) ? this.status.since : Date.now();
-    this.status = { ...now, since };
+    this.status = { ...now, since, heardAt: this.lastMessageAt };
     this.dispatchEvent(new CustomEvent("status", { detail: this.status }));
   }
 }
@@ -376,9 +377,10 @@ function afterOf({ cursor }) {
 }
 
 /**
- * @param {(keyof Omit<Status, "since">)[]} names
- * @param {Omit<Status, "since">} one
- * @param {Omit<Status, "since">} other
+ * @template {object} T
+ * @param {(keyof T)[]} names
+ * @param {T} one
+ * @param {T} other
  */
 function alike(names, one, other) {
   return names.every((name) => one[name] === other[name]);

@@ -7,6 +7,7 @@
  * @property {number} behind events known to be missing
  * @property {number} retryInMs until the next try; 0 while one is under way
  * @property {number} since when the state began, Unix time in ms
+ * @property {number} heardAt when anything last came from the server, Unix time in ms; 0 = never
  * @property {import("./transport.js").Transport} transport the way that is taken; other than "socket": the WebSocket
  *   does not get through, and the same comes over plain HTTP
  * @property {number} socketAt when the WebSocket is tried again beside that, Unix time in ms; 0 = now, or it is in use

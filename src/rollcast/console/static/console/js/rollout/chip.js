@@ -1,13 +1,20 @@
 // @ts-check
-/** <connection-chip>: how fresh this page is, in one line that never lies. */
+/**
+ * <connection-chip>: how fresh this page is, in one word that never lies; what that means, since when and what
+ * happens next is its title, and opens where there is no mouse to hover.
+ */
 
-import { gettext, interpolate, ngettext, number } from "../i18n.js";
+import { gettext, interpolate, ngettext, number, timeOfDay } from "../i18n.js";
 import { attribute, make, say } from "../dom.js";
 
 /** @typedef {import("../../../livefeed/feed.js").Status} Status */
+/** @typedef {Status["state"] | "polling"} Shown */
+
+const NOTE = "connection-note";
 
 export class ConnectionChip extends HTMLElement {
-  #text = make("span.cc-text");
+  #text = /** @type {HTMLButtonElement} */ (make("button.cc-text", { type: "button", popovertarget: NOTE }));
+  #note = make("div.cc-note", { id: NOTE, popover: "auto" });
   /** What a screen reader says: changes of state, not each second of a countdown. */
   #voice = make("span.cc-voice.visually-hidden", { role: "status" });
   #now = make("button.cc-now", { type: "button", hidden: true }, gettext("Now"));
@@ -23,6 +30,7 @@ export class ConnectionChip extends HTMLElement {
       this.#text,
       this.#now,
       this.#action,
+      this.#note,
       this.#voice,
     );
     this.#now.addEventListener("click", () =>
@@ -46,9 +54,13 @@ export class ConnectionChip extends HTMLElement {
 
   #draw() {
     const status = this.#status;
-    const state = status?.state ?? "connecting";
-    if (this.getAttribute("data-state") !== state && status) say(this.#voice, words(status, 0));
+    const state = status ? shown(status) : "connecting";
+    const means = status ? meaning(status) : "";
+    if (this.getAttribute("data-state") !== state && status) say(this.#voice, `${words(status, 0)}. ${means}`);
     attribute(this, "data-state", state);
+    attribute(this, "title", means || null);
+    say(this.#note, means);
+    this.#text.disabled = means === "";
     const seconds = Math.max(0, Math.ceil((this.#dueAt - performance.now()) / 1000));
     say(this.#text, status ? words(status, seconds) : gettext("connecting"));
     this.#now.hidden = state !== "reconnecting" || seconds === 0;
@@ -64,11 +76,19 @@ export class ConnectionChip extends HTMLElement {
   }
 }
 
+/** Live over a fallback has a word of its own. @param {Status} status @returns {Shown} */
+function shown({ state, transport }) {
+  return state === "live" && transport !== "socket" ? "polling" : state;
+}
+
 /** @param {Status} status @param {number} seconds until the next try */
-function words({ state, behind, code }, seconds) {
-  switch (state) {
+function words(status, seconds) {
+  const { behind, code } = status;
+  switch (shown(status)) {
     case "live":
       return gettext("live");
+    case "polling":
+      return gettext("polling");
     case "catching_up":
       return interpolate(ngettext("catching up %(n)s", "catching up %(n)s", behind), { n: number(behind) });
     case "reconnecting":
@@ -80,6 +100,44 @@ function words({ state, behind, code }, seconds) {
     default:
       return gettext("connecting");
   }
+}
+
+/** What it means, since when, and what happens next; empty where the word says it all. @param {Status} status */
+function meaning(status) {
+  switch (shown(status)) {
+    case "live":
+      return gettext("Events are shown as soon as they are stored.");
+    case "polling":
+      return overHttp(status.socketAt);
+    case "catching_up":
+      return gettext("The page is behind and reads what is missing, in order. Nothing is left out.");
+    case "reconnecting":
+      return outOfTouch(status.heardAt);
+    default:
+      return "";
+  }
+}
+
+/** @param {number} heardAt */
+function outOfTouch(heardAt) {
+  const since = heardAt
+    ? interpolate(gettext("Nothing has come from the server since %(time)s."), { time: timeOfDay(heardAt) })
+    : gettext("The server could not be reached yet.");
+  const next = gettext(
+    "The page tries again by itself and goes on after the last event it shows. Nothing is lost.",
+  );
+  return `${since} ${next}`;
+}
+
+/** @param {number} socketAt */
+function overHttp(socketAt) {
+  const why = gettext(
+    "Updates come over plain HTTP because the WebSocket does not get through; most likely a proxy blocks it. Nothing is lost.",
+  );
+  const next = socketAt
+    ? interpolate(gettext("The WebSocket is tried again at %(time)s."), { time: timeOfDay(socketAt) })
+    : gettext("The WebSocket is being tried again now.");
+  return `${why} ${next}`;
 }
 
 /** @param {number | string | null} code */

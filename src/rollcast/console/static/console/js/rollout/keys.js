@@ -32,6 +32,7 @@ export function bindKeys(log, allHosts, showLog) {
     if (event.defaultPrevented || event.ctrlKey || event.altKey || event.metaKey) return;
     const deed = deeds[event.key];
     if (!deed || inField(event.target) || document.querySelector("dialog[open]")) return;
+    if (event.key === "Escape" && document.querySelector(":popover-open")) return; // it closes that first
     event.preventDefault();
     deed();
   });
