@@ -1,11 +1,13 @@
 """A TCP proxy that cuts: after exactly N bytes or N WebSocket frames, by RST or FIN, in either direction.
 
+It can also be an HTTP proxy that lets no WebSocket through (`strips_upgrade`) or no stream (`holds_streams`).
 It runs in a thread of its own, so that synchronous tests (a browser's) and asynchronous ones use it alike.
 """
 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
 import threading
@@ -16,6 +18,9 @@ from typing import Literal
 from typing_extensions import override
 
 from tests.waiting import POLL_S
+
+UPGRADE = re.compile(rb"\r\n(?:upgrade: websocket|connection: upgrade)(?=\r\n)", re.IGNORECASE)
+EVENT_STREAM = re.compile(rb"\r\ncontent-type: text/event-stream", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,8 @@ class ChaosProxy:
         self.port = 0
         self.connections = 0
         self.cuts = 0
+        self.strips_upgrade = False  # a handshake arrives as an ordinary request
+        self.holds_streams = False  # an event stream is held back until it ends
         self._plan: Iterator[Cut | None] = iter(())
         self._links: set[_Link] = set()
         self._halves: set[_Half] = set()
@@ -160,6 +167,7 @@ class _Half(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
         self.early = bytearray()
         self.meter: _Meter | None = None
+        self.held: bytearray | None = None
         self.dialling: asyncio.Task[None] | None = None
 
     def abandon(self) -> None:
@@ -188,6 +196,13 @@ class _Half(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self.direction == "up" and self.link.proxy.strips_upgrade:
+            data = UPGRADE.sub(b"", data)
+        if self.direction == "down" and self.link.proxy.holds_streams and EVENT_STREAM.search(data):
+            self.held = bytearray()
+        if self.held is not None:
+            self.held += data
+            return
         allowed = len(data) if self.meter is None else self.meter.allow(data)
         if self.other.transport is None:
             self.early += data[:allowed]
@@ -212,6 +227,8 @@ class _Half(asyncio.Protocol):
         self.link.proxy.half_closed(self)
         self.link.proxy.closed(self.link)
         if self.other.transport is not None and not self.other.transport.is_closing():
+            if self.held:
+                self.other.transport.write(bytes(self.held))
             self.other.transport.close()
 
 
