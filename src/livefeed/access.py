@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from importlib import import_module
+from inspect import isawaitable
 from typing import Any, cast
 
 from django.conf import settings
@@ -28,12 +29,15 @@ from livefeed.conf import option
 
 
 def may_read(user: Any, feed: str) -> bool:
-    """Does the project let this user read this feed?"""
+    """Does the project let this user read this feed? Raises TypeError for a rule that has to be awaited."""
     path = option("MAY_READ")
     if path is None or not user.is_authenticated or not user.is_active:
         return False
-    asked = cast("Callable[[Any, str], bool]", import_string(path))
-    return bool(asked(user, feed))
+    asked = cast("Callable[[Any, str], object]", import_string(path))
+    answer = asked(user, feed)
+    if isawaitable(answer):  # a coroutine is always true: it would let everybody in
+        raise TypeError(f'LIVEFEED["MAY_READ"], {path}, must be a plain function')
+    return bool(answer)
 
 
 def foreign_origin(request: HttpRequest) -> bool:

@@ -121,3 +121,9 @@ def test_nobody_may_read_until_the_project_says_who(olga: User, settings: Settin
     assert may_read(olga, "f")
     assert not may_read(olga, "secret")
     assert not may_read(AnonymousUser(), "f")
+
+
+def test_a_rule_that_has_to_be_awaited_lets_nobody_in(olga: User, settings: Settings) -> None:
+    settings.LIVEFEED = {"MAY_READ": "tests.livefeed.broken.awaitable"}
+    with pytest.raises(TypeError, match="must be a plain function"):
+        may_read(olga, "f")
