@@ -15,4 +15,4 @@ class LivefeedConfig(AppConfig):
 
     @override
     def ready(self) -> None:
-        from livefeed import checks  # noqa: F401  (registers them)
+        from livefeed import checks, wiring  # noqa: F401  (registers them)

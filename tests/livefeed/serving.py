@@ -49,6 +49,7 @@ def settings() -> dict[str, Any]:
         ],
         "MIDDLEWARE": MIDDLEWARE,
         "ROOT_URLCONF": "tests.livefeed.serving_urls",
+        "ASGI_APPLICATION": "tests.livefeed.served.application",
         "CSRF_TRUSTED_ORIGINS": [ORIGIN],
         "USE_TZ": True,
         "SESSION_COOKIE_NAME": os.environ["LIVE_COOKIE"],

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
 from django import template
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import NoReverseMatch, reverse
+from django.core.handlers.wsgi import WSGIRequest
+from django.template import Context
+from django.urls import NoReverseMatch
 
+from livefeed.checks import settings_are_sound
 from livefeed.log import FeedState
 from livefeed.pages import Page
+from livefeed.wiring import ASGI_SERVER, INCLUDE, live_path, the_project_around_is_whole
 from livefeed.words import WORDS
 
 register = template.Library()
 
 
-@register.inclusion_tag("livefeed/live_feed.html")
+@register.inclusion_tag("livefeed/live_feed.html", takes_context=True)
 def livefeed(
+    context: Context,
     feed: str,
     *,
     after: int | Page | FeedState = 0,
@@ -38,6 +45,7 @@ def livefeed(
     label   what a screen reader calls it; by default the key
     nonce   for a content policy that asks for one: `{% livefeed "report/7" nonce=request.csp_nonce %}`
 
+    With DEBUG it says above the feed what would keep it silent, and the cure.
     Raises ImproperlyConfigured while `livefeed.urls` is in no URLconf, ValueError for a seq without epoch.
     """
     if isinstance(after, Page | FeedState):
@@ -48,6 +56,7 @@ def livefeed(
         )
     path = _path()
     return {
+        "troubles": _troubles(context.get("request")) if settings.DEBUG else [],
         "feed": feed,
         "path": path,
         "history": f"{path}history",
@@ -65,7 +74,14 @@ def livefeed(
 def _path() -> str:
     """Where the feed is served: the history pages lie below it, under any mount."""
     try:
-        return reverse("livefeed:history").removesuffix("history")
+        return live_path()
     except NoReverseMatch as error:
-        cure = 'Add path("", include("livefeed.urls")) to your URLs; the prefix is yours to choose.'
-        raise ImproperlyConfigured(f"{{% livefeed %}} needs livefeed.urls. {cure}") from error
+        raise ImproperlyConfigured(f"{{% livefeed %}} needs livefeed.urls. {INCLUDE}") from error
+
+
+def _troubles(request: object) -> Iterator[str]:
+    """What the system checks say, where it shows; and whether this page came by a server without sockets."""
+    for each in (*settings_are_sound(), *the_project_around_is_whole()):
+        yield f"{each.msg} {each.hint}"
+    if isinstance(request, WSGIRequest):
+        yield f"This page came through WSGI: its server serves no socket. {ASGI_SERVER}"

@@ -1,0 +1,7 @@
+"""The ASGI application that `tests.livefeed.serving` names in its settings."""
+
+from __future__ import annotations
+
+from tests.livefeed import serving
+
+application = serving.application()
