@@ -1,21 +1,32 @@
 """livefeed: a durable, resumable live feed for Django projects.
 
-The public names are resolved when they are first used: models can only be imported once Django's app registry
+    import livefeed
+    from livefeed import Chunk
+
+    livefeed.append("report/7", [Chunk("report", "line", ["Chapter 1 is written."])])
+    livefeed.close("report/7")
+
+and in a template `{% load livefeed %}{% livefeed "report/7" %}`. docs/livefeed.md leads there by copying.
+
+`append`, `append_many`, `read`, `head`, `mark`, `marks`, `close` and `reopen` are plain functions, for views,
+threads, tasks and commands; `aappend`, `aread`, `ahead`, `amark`, `aclose` and `areopen` are for coroutines.
+
+The names are resolved when they are first used: models can only be imported once Django's app registry
 stands, and `INSTALLED_APPS += ["livefeed"]` imports this module before that.
 """
 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from livefeed.coroutines import aappend, aclose, ahead, amark, aread, areopen
     from livefeed.log import (
         Chunk,
         FeedNotFound,
         FeedState,
         Result,
-        aappend,
         append,
         append_many,
         close,
@@ -34,8 +45,13 @@ __all__ = [
     "Page",
     "Result",
     "aappend",
+    "aclose",
+    "ahead",
+    "amark",
     "append",
     "append_many",
+    "aread",
+    "areopen",
     "close",
     "head",
     "instance_epoch",
@@ -44,9 +60,13 @@ __all__ = [
     "read",
     "reopen",
 ]
+# Names of other modules than `livefeed.log`.
+_HOMES: Final = dict.fromkeys(("Page", "read"), "livefeed.pages") | dict.fromkeys(
+    ("aappend", "aclose", "ahead", "amark", "aread", "areopen"), "livefeed.coroutines"
+)
 
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module("livefeed.pages" if name in {"Page", "read"} else "livefeed.log"), name)
+    return getattr(import_module(_HOMES.get(name, "livefeed.log")), name)

@@ -26,13 +26,10 @@ several of them in the order of their keys (`append_many` does that), or two wri
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 import time
 from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from django.db import connection, transaction
@@ -75,7 +72,11 @@ class MarkMoved(RuntimeError):
 class Chunk:
     """Events of one lane and kind that are stored together or not at all.
 
-    `before` and `after` are the origin's mark before and after these items (for a journal: byte offsets).
+        Chunk("report", "line", ["Chapter 1 is written."])
+        Chunk("report", "line", [text], origin="writer", before=done, after=done + 1)
+
+    Items are JSON values. `before` and `after` are the origin's mark before and after them: a count, for a
+    journal its byte offsets. `lane_name` is what people call a lane; it is kept from the lane's first chunk.
     """
 
     lane: str
@@ -121,7 +122,13 @@ class _Locked:
 def append(feed: str, chunks: Sequence[Chunk], *, at_ms: int | None = None) -> list[Result]:
     """Store chunks in this order; one Result each. Joins the caller's transaction or opens one.
 
-    `at_ms` is Unix time in milliseconds (now, if not given). The feed is created at its first append.
+        with transaction.atomic():  # the product and the line that says so: both or neither
+            product.save()
+            livefeed.append("import/7", [Chunk("import", "line", [f"{product} is in."])])
+
+    Call it from a view, thread, task or command; from a coroutine `await livefeed.aappend(…)`. The feed is
+    created at its first append, also by one without chunks. A closed feed takes more, and stays closed.
+    `at_ms` is Unix time in milliseconds (now, if not given).
     Raises ValueError or TypeError, before anything is written, for names or items that cannot be stored.
     """
     return append_many([(feed, chunks)], at_ms=at_ms)[0]
@@ -141,18 +148,8 @@ def append_many(
     return results
 
 
-_writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="livefeed-writer")
-
-
-async def aappend(feed: str, chunks: Sequence[Chunk], *, at_ms: int | None = None) -> list[Result]:
-    """`append` from a coroutine: a transaction of its own, on livefeed's one writer thread."""
-    return await asyncio.get_running_loop().run_in_executor(
-        _writer, partial(append, feed, chunks, at_ms=at_ms)
-    )
-
-
 def head(feed: str) -> FeedState:
-    """Where a feed stands; raises FeedNotFound."""
+    """Where a feed stands, for `{% livefeed key after=state %}` or a cursor; raises FeedNotFound."""
     instance = Instance.objects.filter(pk=1).values("epoch")[:1]
     row = (
         Feed.objects.filter(key=feed)
@@ -172,7 +169,7 @@ def instance_epoch() -> str:
 
 
 def mark(feed: str, origin: str) -> int:
-    """How far this origin is stored in the feed; 0 if it never was."""
+    """How far this origin is stored in the feed: where its work goes on; 0 if it never was."""
     return marks(feed, [origin]).get(origin, 0)
 
 
@@ -182,7 +179,10 @@ def marks(feed: str, origins: Sequence[str]) -> dict[str, int]:
 
 
 def close(feed: str) -> None:
-    """End the feed for now: readers that have everything are told `end`. Raises FeedNotFound."""
+    """End the feed for now: readers that have everything are told `end`. Raises FeedNotFound.
+
+    Closing a closed feed is no error. `reopen` takes it back.
+    """
     _set_closed(feed, Feed.objects.filter(key=feed, closed_at=None), closed=True)
 
 

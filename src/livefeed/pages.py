@@ -29,6 +29,9 @@ class LogDamaged(RuntimeError):
 class Page:
     """Events after `prev` up to `to`, and where the feed stood. `to == prev`: nothing newer is stored.
 
+        for lane, kind, origin, at_ms, first, items in page.groups:
+            for seq, data in enumerate(items, first): ...
+
     With a lane, `to` covers the other lanes' events that were passed over.
     """
 
@@ -42,7 +45,12 @@ class Page:
 
 
 def read(feed: str, after: int = 0, limit: int = PAGE_EVENTS, lane: str | None = None) -> Page:
-    """At most `limit` events after seq `after`, of one lane if given; raises FeedNotFound, LogDamaged."""
+    """At most `limit` events after seq `after`, of one lane if given; raises FeedNotFound, LogDamaged.
+
+    page = livefeed.read("report/7")
+    while page.to < page.head:
+        page = livefeed.read("report/7", after=page.to)
+    """
     state = head(feed)
     to = after
     groups: list[Group] = []

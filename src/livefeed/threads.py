@@ -1,8 +1,9 @@
-"""Threads for reads: livefeed's own, each with a database connection of its own.
+"""Threads for the database: livefeed's own, each with a connection of its own.
 
 Never `sync_to_async`: its one shared thread serves every synchronous view of the process, and a slow page
 there would hold up every live line. Following the tails has a thread to itself, so that neither catch-up
-reads nor a slow MAY_READ can hold up the lines either.
+reads nor a slow MAY_READ can hold up the lines either. Appends of coroutines take turns on one thread: a
+second one would only wait for the first one's lock.
 """
 
 from __future__ import annotations
@@ -28,6 +29,16 @@ async def on_tail_thread(call: Callable[[], T]) -> T:
 async def on_page_thread(call: Callable[[], T]) -> T:
     """Run a catch-up read, a history page or a question of rights."""
     return await asyncio.get_running_loop().run_in_executor(_pages(), partial(_run, call))
+
+
+async def on_writer_thread(call: Callable[[], T]) -> T:
+    """Run an append, or whatever else writes."""
+    return await asyncio.get_running_loop().run_in_executor(_writer(), partial(_run, call))
+
+
+@cache
+def _writer() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(max_workers=1, thread_name_prefix="livefeed-writer")
 
 
 @cache

@@ -91,4 +91,4 @@ async def _work(feed: str) -> None:
         await Product.objects.aupdate_or_create(sku=sku, defaults={"price": price})
         await livefeed.aappend(feed, [Chunk("import", "row", [sku])])
     supplier.close()
-    await asyncio.to_thread(livefeed.close, feed)
+    await livefeed.aclose(feed)
