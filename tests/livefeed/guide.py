@@ -39,7 +39,7 @@ def blocks(page: Path, title: str = "") -> list[Block]:
     """The blocks of a page, or of its part with this title."""
     text = page.read_text("utf-8")
     if title:
-        text = text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+        text = "\n" + text.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
     return [Block(**found.groupdict()) for found in _BLOCK.finditer(text)]
 
 
@@ -53,8 +53,8 @@ class Reader:
         self._environment = kept | {"PATH": here, "PYTHONPATH": ""}
         self._serving = self._environment | {"UVICORN_PORT": "0"} | environment
 
-    def copy(self, block: Block) -> None:
-        """Type a command, or put a piece where the line before it says."""
+    def copy(self, block: Block) -> list[str]:
+        """Type a command, or put a piece where the line before it says; what the command printed."""
         if block.language == "sh":
             return self._type(block.text)
         place = _PLACE.match(block.before)
@@ -67,9 +67,9 @@ class Reader:
             assert file.exists(), file
         kept = file.read_text("utf-8") if place["how"] == "at the end" else ""
         file.write_text(kept + block.text, "utf-8")
-        return None
+        return []
 
-    def _type(self, commands: str) -> None:
+    def _type(self, commands: str) -> list[str]:
         ran = subprocess.run(
             ["bash", "-e", "-c", f"{commands}\npwd"],
             cwd=self.folder,
@@ -80,7 +80,9 @@ class Reader:
         )
         assert ran.returncode == 0, ran.stderr
         assert "WARNINGS" not in ran.stderr, ran.stderr
-        self.folder = Path(ran.stdout.splitlines()[-1])
+        *said, folder = ran.stdout.splitlines()
+        self.folder = Path(folder)
+        return said
 
     @contextmanager
     def serving(self, command: str) -> Iterator[int]:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import ast
+import asyncio
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
+import livefeed
+from livefeed import Chunk, checks, wiring
 from tests.browser.chromium import chromium
 from tests.chaos import ChaosProxy
-from tests.livefeed.guide import CHINESE, GUIDE, Reader, blocks
+from tests.livefeed.guide import CHINESE, GUIDE, Block, Reader, blocks
 
 HELD_WORK = Path(__file__).with_name("held_work")
 WALK = "From nothing to a live page"
@@ -108,6 +113,22 @@ def test_the_walk(tmp_path: Path, browser: Browser, work: Work) -> None:
             page.get_by_role("button", name="Write the report").click()
             work.go_on(TOTAL - 12)
             shows(page, LINES, "Complete")
+            page.goto(f"http://127.0.0.1:{proxy.port}/admin/livefeed/feed/")
+            page.get_by_role("link", name="report/7").click()
+            expect(page.locator("#content-main tbody tr")).to_have_count(2 * TOTAL)
+            expect(page.locator("live-feed .live-feed-state")).to_have_text("Complete")
+
+        [look] = blocks(GUIDE, "Look into it from elsewhere")
+        said = reader.copy(look)
+        assert [line.split("  ")[2] for line in said if "  report  Chapter" in line] == LINES
+
+        for block in blocks(GUIDE, "Draw it yourself"):
+            reader.copy(block)
+        with reader.serving(command) as port:
+            proxy.retarget(port)
+            page.goto(address)
+            expect(page.locator("#lines li")).to_have_text(LINES)
+            expect(page.locator("#state")).to_have_text("complete")
 
 
 def test_both_languages_show_the_same_code_in_the_same_places() -> None:
@@ -117,3 +138,44 @@ def test_both_languages_show_the_same_code_in_the_same_places() -> None:
     assert code(GUIDE) == code(CHINESE)
     parts = [re.findall(r"^#+ ", page.read_text("utf-8"), re.MULTILINE) for page in (GUIDE, CHINESE)]
     assert parts[0] == parts[1]
+
+
+@pytest.mark.parametrize("block", [one for one in blocks(GUIDE) if one.language == "python"])
+def test_what_it_calls_exists(block: Block) -> None:
+    tree = ast.parse(block.text)
+    called = {
+        node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Attribute) and named(node.value, "livefeed")
+    }
+    assert called <= set(livefeed.__all__)
+
+
+def named(node: ast.expr, name: str) -> bool:
+    return isinstance(node, ast.Name) and node.id == name
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_work_of_an_asynchronous_view_goes_on_at_its_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def at_once(_seconds: float) -> None:
+        """No pause."""
+
+    [block] = [one for one in blocks(GUIDE) if "create_task" in one.text]
+    code: dict[str, Any] = {}
+    exec(block.text, code)
+    monkeypatch.setattr(asyncio, "sleep", at_once)
+    await livefeed.aappend("f", [Chunk("report", "line", LINES[:3], "writer", before=0, after=3)])
+    code["start"]("f")
+    await asyncio.gather(*code["tasks"])
+    page = await livefeed.aread("f")
+    assert [line for group in page.groups for line in group[5]] == LINES
+    assert page.closed
+
+
+def test_it_lists_every_system_check() -> None:
+    source = "".join(Path(module.__file__ or "").read_text("utf-8") for module in (checks, wiring))
+    given = set(re.findall(r'id="(livefeed\.[EW]\d+)"', source))
+    for page in (GUIDE, CHINESE):
+        assert (
+            set(re.findall(r"^\| `(livefeed\.[EW]\d+)` \|", page.read_text("utf-8"), re.MULTILINE)) == given
+        )
