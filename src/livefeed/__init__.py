@@ -36,13 +36,17 @@ if TYPE_CHECKING:
         marks,
         reopen,
     )
-    from livefeed.pages import Page, read
+    from livefeed.pages import EventsPruned, Page, read
+    from livefeed.retention import FeedOpen, Pruned, delete, prune
 
 __all__ = [
     "Chunk",
+    "EventsPruned",
     "FeedNotFound",
+    "FeedOpen",
     "FeedState",
     "Page",
+    "Pruned",
     "Result",
     "aappend",
     "aclose",
@@ -53,17 +57,21 @@ __all__ = [
     "aread",
     "areopen",
     "close",
+    "delete",
     "head",
     "instance_epoch",
     "mark",
     "marks",
+    "prune",
     "read",
     "reopen",
 ]
 # Names of other modules than `livefeed.log`.
-_HOMES: Final = dict.fromkeys(("Page", "read"), "livefeed.pages") | dict.fromkeys(
-    ("aappend", "aclose", "ahead", "amark", "aread", "areopen"), "livefeed.coroutines"
-)
+_HOMES: Final = {
+    **dict.fromkeys(("EventsPruned", "Page", "read"), "livefeed.pages"),
+    **dict.fromkeys(("FeedOpen", "Pruned", "delete", "prune"), "livefeed.retention"),
+    **dict.fromkeys(("aappend", "aclose", "ahead", "amark", "aread", "areopen"), "livefeed.coroutines"),
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -23,7 +23,7 @@ from typing import Any
 from livefeed.access import current_user, may_read
 from livefeed.conf import option
 from livefeed.log import FeedNotFound
-from livefeed.pages import LogDamaged
+from livefeed.pages import EventsPruned, LogDamaged
 from livefeed.protocol import CloseCode
 from livefeed.reader import FeedReader, ReaderFailed, readers
 from livefeed.session import Limits, Session, Subscription
@@ -168,6 +168,8 @@ class Conversation:
             if not self._session.holds(sub):
                 del self._readers[sub]
                 self._unwatch.pop(sub)()
+            elif reader.missing:
+                self._session.refused(sub, "not_found")
             elif reader.failed:
                 self._session.close(CloseCode.READER_FAILED)
             else:
@@ -180,11 +182,23 @@ class Conversation:
             if not frames:
                 try:
                     frames = await reader.load(after)
+                except (EventsPruned, FeedNotFound):
+                    await self._look_again(sub, reader)
+                    continue
                 except LogDamaged:
                     logger.exception("feed %s cannot be read after %s", sub.feed, after)
                     return self._session.close(CloseCode.READER_FAILED)
             self._session.deliver(sub, frames)
         return None
+
+    async def _look_again(self, sub: Subscription, reader: FeedReader) -> None:
+        """What the reader knew of the feed is no longer true: its events were pruned, or it was deleted."""
+        try:
+            self._session.moved(sub, await reader.fresh())
+        except FeedNotFound:
+            self._session.refused(sub, "not_found")
+        except ReaderFailed:
+            self._session.close(CloseCode.READER_FAILED)
 
 
 def _rights(scope: Mapping[str, Any], feeds: list[str]) -> tuple[Any, set[str]]:

@@ -1,9 +1,9 @@
-"""The log: `append` and its kin, the only writer of feeds.
+"""The log: `append` and its kin, the only writer of events.
 
 PROMISE. Events of a feed are numbered 1, 2, 3 … without gap or double; a reader that has seen the head h
-finds every event up to h, and none of them ever changes. An append is whole or not at all, together with
-whatever else its transaction does. A chunk that names its origin's marks (`before`, `after`) is stored once,
-however often it is offered.
+finds every event up to h, or learns that it is no longer kept (`livefeed.retention`), and none of them ever
+changes. An append is whole or not at all, together with whatever else its transaction does. A chunk that
+names its origin's marks (`before`, `after`) is stored once, however often it is offered.
 
 ALGORITHM, in one transaction (the caller's, if there is one):
   1. lock     UPDATE feed SET head = head … RETURNING head: takes the feed's row (on SQLite: the write lock).
@@ -19,9 +19,10 @@ sequence would hand out numbers in one order and show them in another: a reader 
 commits late.) A roll-back takes numbers, frames and marks back together. 5 checks that it changed as many
 rows as it named.
 
-WHAT WOULD BREAK IT. Writing these tables from elsewhere; reading rows before the head (`head` first, then
-frames: no transaction needed); locking feeds in different orders: a feed is locked last in a transaction, and
-several of them in the order of their keys (`append_many` does that), or two writers may wait for each other.
+WHAT WOULD BREAK IT. Writing these tables from elsewhere (`retention` and `epochs` say why they may); reading
+rows before the head (`head` first, then frames: no transaction needed); locking feeds in different orders: a
+feed is locked last in a transaction, and several of them in the order of their keys (`append_many` does
+that), or two writers may wait for each other.
 """
 
 from __future__ import annotations
@@ -51,13 +52,14 @@ from livefeed.frames import (
     size_of,
 )
 from livefeed.models import Feed, Frame, FrameIndex, Instance, Lane, Origin
+from livefeed.protocol import MAX_KEY_CHARS, MAX_LANE_CHARS
 
 # An index row per this many frames: 1-2 % of the disk, one lane of 5,000 in a few milliseconds.
 FRAMES_PER_INDEX: Final = 64
 # Every append asks these: Django takes eight times as long to put them together as the database to answer.
 _MARKS: Final = "SELECT key, mark FROM livefeed_origin WHERE feed_id = %s AND key IN"
 _LANES: Final = "SELECT key, no FROM livefeed_lane WHERE feed_id = %s AND key IN"
-_LENGTHS: Final = {"feed": 200, "lane": 64, "kind": 64, "origin": 200}
+_LENGTHS: Final = {"feed": MAX_KEY_CHARS, "lane": MAX_LANE_CHARS, "kind": 64, "origin": 200}
 
 
 class FeedNotFound(LookupError):

@@ -1,24 +1,40 @@
 """Reading the log: by cursor, by range, by lane.
 
 The head is read first, then the rows, without a transaction: every event up to a head that was seen is there
-(the proof is in `livefeed.log`). Statements are short and fetched whole: an open read would keep SQLite from
-checkpointing. What comes back is checked to be contiguous; a hole raises LogDamaged, it is never skipped.
+(the proof is in `livefeed.log`), or has been pruned since. Statements are short and fetched whole: an open
+read would keep SQLite from checkpointing.
+
+A hole is never skipped. Where rows are missing, the feed's row is read once more: `livefeed.retention` moves
+`first` in a commit before the one that deletes, so whoever misses a pruned row finds a `first` above it
+(EventsPruned), and whoever misses a row of a deleted feed finds no feed (FeedNotFound); all else is damage
+(LogDamaged). A read of one lane cannot see a hole, as it passes over most rows anyway: it looks at `first`
+again every time, after its rows.
 """
 
 from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from livefeed.frames import Group, Stored, encode, expand, lasts_of_lane, trim, unpack_lanes
-from livefeed.log import FeedState, head
-from livefeed.models import Frame, FrameIndex, Lane
+from livefeed.log import FeedNotFound, FeedState, head
+from livefeed.models import Feed, Frame, FrameIndex, Lane
 from livefeed.protocol import PAGE_EVENTS
 
 # Frames fetched by one statement: at most 2 MiB of text.
 _BATCH: Final = 64
+# A page of one lane looks through this many index rows at most (16,384 frames), whatever it finds in them.
+_INDEX_ROWS: Final = 256
+
+
+class EventsPruned(LookupError):
+    """Events after the cursor are gone: `first` is the oldest that is, read on after `first - 1`."""
+
+    def __init__(self, feed: str, first: int) -> None:
+        super().__init__(f"{feed}: events before {first} are no longer kept")
+        self.feed, self.first = feed, first
 
 
 class LogDamaged(RuntimeError):
@@ -44,20 +60,27 @@ class Page:
     groups: list[Group]
 
 
-def read(feed: str, after: int = 0, limit: int = PAGE_EVENTS, lane: str | None = None) -> Page:
-    """At most `limit` events after seq `after`, of one lane if given; raises FeedNotFound, LogDamaged.
+def read(
+    feed: str, after: int = 0, limit: int = PAGE_EVENTS, lane: str | None = None, until: int | None = None
+) -> Page:
+    """At most `limit` events after seq `after`: up to seq `until`, and of one lane only, if given.
 
     page = livefeed.read("report/7")
     while page.to < page.head:
         page = livefeed.read("report/7", after=page.to)
+
+    Raises FeedNotFound, EventsPruned, LogDamaged.
     """
     state = head(feed)
+    wanted = state if until is None else replace(state, head=min(state.head, until))
     to = after
     groups: list[Group] = []
     if lane is not None:
-        to, groups = _read_lane(state, after, limit, lane)
+        to, groups = lane_groups(wanted, after, limit, lane)
+    elif after < state.first - 1:
+        raise EventsPruned(feed, state.first)
     else:
-        for frame in stored_frames(state, after, limit):
+        for frame in stored_frames(wanted, after, limit):
             groups += trim(frame.text, after, frame.to)
             to = frame.to
     return Page(state.epoch, state.first, state.head, after, to, state.closed, groups)
@@ -74,14 +97,16 @@ def stored_frames(state: FeedState, after: int, limit: int, max_bytes: int | Non
     while cursor < state.head and cursor - after < limit:
         rows = _rows(state.pk, cursor, state.head)
         if not rows:
+            _check_kept(state, cursor)
             raise LogDamaged(f"{state.key}: nothing stored after {cursor}, though the head is {state.head}")
         for first, last, codec, body in rows:
             if cursor - after >= limit or (found and last - after > limit):
                 return found
             if first > cursor + 1:
+                _check_kept(state, cursor)
                 raise LogDamaged(f"{state.key}: events {cursor + 1} to {first - 1} are missing")
             text = _text(state.key, last, codec, body)
-            to = min(last, after + limit)
+            to = min(last, after + limit, state.head)
             if first <= cursor or to < last:
                 text = encode(trim(text, cursor, to))
             size += len(text)
@@ -104,40 +129,65 @@ def _text(key: str, last: int, codec: int, body: bytes) -> str:
         raise LogDamaged(f"{key}: the frame that ends at {last} cannot be read: {error}") from error
 
 
-def _read_lane(state: FeedState, after: int, limit: int, lane: str) -> tuple[int, list[Group]]:
-    """(how far the feed was looked through, the lane's groups)."""
+def lane_groups(state: FeedState, after: int, limit: int, lane: str) -> tuple[int, list[Group]]:
+    """(the seq up to which the feed was looked through, at most `limit` of the lane's events up to there).
+
+    Raises EventsPruned, FeedNotFound, LogDamaged.
+    """
     number = Lane.objects.filter(feed=state.pk, key=lane).values_list("no", flat=True).first()
+    to, lasts = (state.head, []) if number is None else _lasts(state, after, number)
     groups: list[Group] = []
-    if number is None:
-        return max(after, state.head), groups
     count = 0
-    for lasts in _batches(_lasts(state, after, number)):
-        rows = (
-            Frame.objects.filter(feed=state.pk, last__in=lasts)
-            .order_by("last")
-            .values_list("last", "codec", "body")
-        )
-        for last, codec, body in rows:
-            for group in trim(_text(state.key, last, codec, bytes(body)), after, state.head, lane):
-                room = limit - count
-                count += min(len(group[5]), room)
-                groups.append([*group[:5], group[5][:room]])
-                if count == limit:
-                    return int(groups[-1][4]) + len(groups[-1][5]) - 1, groups
-    return max(after, state.head), groups
+    for group in _of_lane(state, after, lasts, lane):
+        items = group[5][: limit - count]
+        groups.append([*group[:5], items])
+        count += len(items)
+        if count >= limit:
+            to = group[4] + len(items) - 1
+            break
+    _check_kept(state, after)
+    return max(after, to), groups
 
 
-def _lasts(state: FeedState, after: int, number: int) -> Iterator[int]:
-    """The last seqs of the frames that hold this lane: by the index rows, then through the open tail."""
-    indexed = after
+def _of_lane(state: FeedState, after: int, lasts: Sequence[int], lane: str) -> Iterator[Group]:
+    for batch in _batches(lasts):
+        rows = Frame.objects.filter(feed=state.pk, last__in=batch).order_by("last")
+        found = list(rows.values_list("last", "codec", "body"))
+        if len(found) < len(batch):
+            _check_kept(state, after)
+            raise LogDamaged(f"{state.key}: {len(batch) - len(found)} frames of lane {lane} are missing")
+        for last, codec, body in found:
+            yield from trim(_text(state.key, last, codec, bytes(body)), after, state.head, lane)
+
+
+def _lasts(state: FeedState, after: int, number: int) -> tuple[int, list[int]]:
+    """(the seq up to which was looked, the last seqs of the frames up to there that hold this lane).
+
+    By the index rows, and if that were all of them, through the tail that has none yet.
+    """
     rows = FrameIndex.objects.filter(feed=state.pk, last__gt=after).order_by("last")
-    for last, body in list(rows.values_list("last", "body")):
-        yield from (each for each in lasts_of_lane(bytes(body), number) if each > after)
-        indexed = last
-    tail = Frame.objects.filter(feed=state.pk, last__gt=indexed, first__lte=state.head).order_by("last")
+    indexed = list(rows.values_list("last", "body")[:_INDEX_ROWS])
+    to, lasts = after, []
+    for to, body in indexed:
+        lasts += [last for last in lasts_of_lane(bytes(body), number) if last > after]
+        if to >= state.head:
+            return state.head, lasts
+    if len(indexed) == _INDEX_ROWS:
+        return to, lasts
+    tail = Frame.objects.filter(feed=state.pk, last__gt=to, first__lte=state.head).order_by("last")
     for last, lanes in list(tail.values_list("last", "lanes")):
         if number in unpack_lanes(bytes(lanes)):
-            yield last
+            lasts.append(last)
+    return state.head, lasts
+
+
+def _check_kept(state: FeedState, after: int) -> None:
+    """Raise EventsPruned or FeedNotFound if that is why events after `after` may be missing."""
+    first = Feed.objects.filter(pk=state.pk).values_list("first", flat=True).first()
+    if first is None:
+        raise FeedNotFound(state.key)
+    if after < first - 1:
+        raise EventsPruned(state.key, first)
 
 
 def _batches(numbers: Iterable[int]) -> Iterator[Sequence[int]]:

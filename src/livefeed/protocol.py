@@ -18,6 +18,7 @@ SUBPROTOCOL: Final = "livefeed.v1"
 MAX_MESSAGE_BYTES: Final = 16 * 1024
 # Keys longer than this do not exist (the column ends there).
 MAX_KEY_CHARS: Final = 200
+MAX_LANE_CHARS: Final = 64
 # The most events in one history page.
 PAGE_EVENTS: Final = 5000
 

@@ -11,6 +11,8 @@ before the look that found nothing. A newcomer (`fresh`) waits for a look that b
 cursor taken from a page that is newer than our last look is not taken for one beyond the head.
 
 BOUNDS. The ring keeps RING_FRAMES messages and RING_BYTES; older ones are read from the log again by `load`.
+It may hold events that have been pruned since; nobody is served them once a look has shown that, as a cursor
+below `first` is reset before it asks.
 A reader without a watcher goes away after READER_LINGER_S.
 """
 
@@ -28,7 +30,7 @@ from livefeed.conf import option
 from livefeed.doorbell import doorbell
 from livefeed.frames import Stored, size_of
 from livefeed.log import FeedNotFound, FeedState, head
-from livefeed.pages import stored_frames
+from livefeed.pages import EventsPruned, stored_frames
 from livefeed.session import Encoded, Head
 from livefeed.threads import on_page_thread, on_tail_thread
 
@@ -111,7 +113,10 @@ class FeedReader:
         return found
 
     async def load(self, after: int) -> list[Encoded]:
-        """The same from the log, up to the head that `at` names."""
+        """The same from the log, up to the head that `at` names.
+
+        Raises EventsPruned or FeedNotFound where `at` is no longer true, LogDamaged, ReaderFailed.
+        """
         state = self.state
         if state is None:
             raise ReaderFailed(self.key)
@@ -239,7 +244,10 @@ def _look_at(key: str, known: FeedState | None, tail: int) -> tuple[FeedState, S
     state = head(key)
     if not _continues(known, state, tail) or state.head == tail:
         return state, ()
-    return state, stored_frames(state, tail, state.head - tail, LOOK_BYTES)
+    try:
+        return state, stored_frames(state, tail, state.head - tail, LOOK_BYTES)
+    except EventsPruned:  # between the two reads; the feed's row says now what is left
+        return head(key), ()
 
 
 def _continues(known: FeedState | None, state: FeedState, tail: int) -> bool:

@@ -14,7 +14,7 @@ from pytest_django import Settings
 import livefeed
 from livefeed import reader
 from livefeed.frames import EVENT_BYTES
-from livefeed.models import Feed, Frame, Instance
+from livefeed.models import Frame, Instance
 from tests.livefeed.oracle import lines, write
 from tests.livefeed.peer import Peer, assert_is_log, events, off_loop
 
@@ -88,8 +88,7 @@ async def test_a_cursor_before_the_oldest_event_kept_is_told_that_they_are_prune
 ) -> None:
     def prune() -> str:
         write("f", 30)
-        Frame.objects.filter(last=10).delete()
-        Feed.objects.update(first=11)
+        livefeed.prune("f", before=11)
         return livefeed.head("f").epoch
 
     epoch = await off_loop(prune)
