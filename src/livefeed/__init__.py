@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from livefeed.coroutines import aappend, aclose, ahead, amark, aread, areopen
+    from livefeed.epochs import rotate_epoch
     from livefeed.log import (
         Chunk,
         FeedNotFound,
@@ -65,12 +66,14 @@ __all__ = [
     "prune",
     "read",
     "reopen",
+    "rotate_epoch",
 ]
 # Names of other modules than `livefeed.log`.
 _HOMES: Final = {
     **dict.fromkeys(("EventsPruned", "Page", "read"), "livefeed.pages"),
     **dict.fromkeys(("FeedOpen", "Pruned", "delete", "prune"), "livefeed.retention"),
     **dict.fromkeys(("aappend", "aclose", "ahead", "amark", "aread", "areopen"), "livefeed.coroutines"),
+    "rotate_epoch": "livefeed.epochs",
 }
 
 

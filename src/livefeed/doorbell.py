@@ -28,8 +28,11 @@ logger = logging.getLogger(__name__)
 class Doorbell(Protocol):
     """How those who append reach those who watch."""
 
-    def ring(self, feed: str) -> None:
-        """Say that this feed has grown. Called after the commit, in the writer's thread; must not block."""
+    def ring(self, feed: str | None) -> None:
+        """Say that this feed has changed, or with None that all have.
+
+        Called after the commit, in the writer's thread; must not block.
+        """
 
     def listen(self, wake: Wake) -> Callable[[], None]:
         """Call `wake` at each ring from now on; the answer stops it. The answer may be called twice."""
@@ -43,7 +46,7 @@ class Listeners(Doorbell):
         self._wakes: dict[object, Wake] = {}
 
     @override
-    def ring(self, feed: str) -> None:
+    def ring(self, feed: str | None) -> None:
         self.wake_all(feed)
 
     @override
@@ -84,7 +87,7 @@ def doorbell() -> Doorbell:
     return _doorbell(option("DOORBELL"))
 
 
-def ring_after_commit(feed: str) -> None:
+def ring_after_commit(feed: str | None) -> None:
     """Ring once the current transaction is committed; never, if it is rolled back."""
 
     def ring() -> None:  # a function, not a partial: Django wants its name to log a failure

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from functools import partial
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from pytest_django import Settings
 import livefeed
 from livefeed import reader
 from livefeed.frames import EVENT_BYTES
-from livefeed.models import Frame, Instance
+from livefeed.models import Frame
 from tests.livefeed.oracle import lines, write
 from tests.livefeed.peer import Peer, assert_is_log, events, off_loop
 
@@ -114,7 +113,7 @@ async def test_a_restored_installation_resets_who_is_watching(olga: User) -> Non
     async with Peer(olga) as peer:
         await peer.sub("f")
         await peer.hear_until("caught_up")
-        await off_loop(partial(Instance.objects.update, epoch="restored"))
+        await off_loop(livefeed.rotate_epoch)
         assert (await peer.hear_until("reset"))[-1]["reason"] == "epoch"
 
 

@@ -13,7 +13,7 @@ class MutedDoorbell(Doorbell):
     """All hints lost."""
 
     @override
-    def ring(self, feed: str) -> None:
+    def ring(self, feed: str | None) -> None:
         return None
 
     @override
