@@ -73,7 +73,7 @@ class Command(BaseCommand):
         except (FeedNotFound, FeedOpen) as error:  # since we looked
             self.stderr.write(f"{key}: left alone, {error}")
             return False
-        self.stdout.write(f"{key}: {_would(dry)}deleted whole, with its last {gone.events} events")
+        self.stdout.write(f"{key}: {_would(dry)}deleted whole, with its last {_n(gone.events, 'event')}")
         return True
 
     def _prune(self, key: str, limits: Mapping[str, Any], *, dry: bool) -> bool:
@@ -86,8 +86,13 @@ class Command(BaseCommand):
         if not gone.events and not gone.frames:
             return False
         kept = f"{gone.first} to {gone.head} are kept" if gone.first <= gone.head else "none is kept"
-        self.stdout.write(f"{key}: {gone.events} events in {gone.frames} frames {_would(dry)}removed, {kept}")
+        gone_are = f"{_n(gone.events, 'event')} in {_n(gone.frames, 'frame')}"
+        self.stdout.write(f"{key}: {gone_are} {_would(dry)}removed, {kept}")
         return True
+
+
+def _n(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"
 
 
 def _would(dry: bool) -> str:
