@@ -50,7 +50,7 @@ class ReferenceClient(FeedClient):
         except FeedRefused as refused:
             raise Refused(refused.code) from refused
         except FeedReset as reset:
-            raise Reset({"reason": reset.reason, "head": reset.head}) from reset
+            raise Reset({"reason": reset.reason, "first": reset.first, "head": reset.head}) from reset
         return applied
 
 

@@ -45,7 +45,7 @@ class Reset(Exception):
 
     def __init__(self, message: Mapping[str, Any]) -> None:
         super().__init__(str(message))
-        self.reason, self.head = message["reason"], message["head"]
+        self.reason, self.first, self.head = message["reason"], message["first"], message["head"]
 
 
 class CutOff(Exception):
@@ -132,7 +132,7 @@ class RawClient:
         assert self.seq == message["to"]
 
     def read_history(self) -> None:
-        """Pages from the cursor on until nothing newer is stored."""
+        """Pages from the cursor on until nothing newer is stored; raises Reset."""
         while True:
             connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
             query = urlencode({"feed": self.feed, "epoch": self.epoch or "", "after": self.seq})
@@ -140,6 +140,8 @@ class RawClient:
             response = connection.getresponse()
             page = json.loads(response.read())
             connection.close()
+            if response.status == 409:
+                raise Reset(page["reset"])
             assert response.status == 200, page
             self.pages += 1
             self.epoch = page["epoch"]
