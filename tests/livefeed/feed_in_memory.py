@@ -29,6 +29,7 @@ class Log:
 
     def __init__(self) -> None:
         self.epoch = 0
+        self.first = 1
         self.frames: list[Encoded] = []
         self.items: list[str] = []
         self.past: dict[str, list[str]] = {}  # what earlier epochs held
@@ -36,17 +37,22 @@ class Log:
 
     @property
     def head(self) -> int:
-        return self.frames[-1].to if self.frames else 0
+        return self.frames[-1].to if self.frames else self.first - 1
 
     def at(self) -> Head:
-        return Head(f"epoch {self.epoch}", 1, self.head, self.closed)
+        return Head(f"epoch {self.epoch}", self.first, self.head, self.closed)
 
     def restore(self) -> None:
         """An older backup: its events are the same, what follows will not be."""
         self.past[self.at().epoch] = self.items[:]
         self.epoch += 1
-        del self.frames[1:]
+        del self.frames[1:]  # what the backup knew of pruning is that of now
         del self.items[self.head :]
+
+    def prune(self, frames: int) -> None:
+        """The oldest frames go."""
+        gone, self.frames = self.frames[:frames], self.frames[frames:]
+        self.first = gone[-1].to + 1 if gone else self.first
 
     def grow(self, count: int) -> None:
         self.items += [f"{self.epoch}/{seq}" for seq in range(self.head + 1, self.head + count + 1)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 from hypothesis import HealthCheck, settings
@@ -22,7 +23,7 @@ class Conversation(RuleBasedStateMachine):
         self.now = 0.0
         self.log = Log()
         self.epoch: str | None = None
-        self.applied: list[str] = []
+        self.applied: list[str | None] = []  # None: announced as pruned
         self.ended_at: int | None = None
         self.reopened = False
         self.caught_up_at: int | None = None
@@ -67,6 +68,10 @@ class Conversation(RuleBasedStateMachine):
     def restore(self) -> None:
         self.log.restore()
 
+    @rule(frames=st.integers(1, 3))
+    def prune(self, frames: int) -> None:
+        self.log.prune(frames)
+
     # -- the shell
 
     @rule()
@@ -77,7 +82,8 @@ class Conversation(RuleBasedStateMachine):
     @rule(most=st.integers(0, 3))
     def bring(self, most: int) -> None:
         for sub, after in self.session.wanted():
-            if sub.at.epoch == self.log.at().epoch:
+            kept = after >= self.log.first - 1  # else the reader finds out, and looks again
+            if kept and sub.at.epoch == self.log.at().epoch:
                 self.session.deliver(sub, self.log.after(after, sub.at.head, most))
 
     @rule(most=st.integers(1, 8))
@@ -118,13 +124,22 @@ class Conversation(RuleBasedStateMachine):
     def obey(self, message: dict[str, Any]) -> None:
         if message["reason"] == "too_far":  # history pages
             if message["epoch"] == self.log.at().epoch:
+                self.lose(self.log.first - 1)
                 self.applied += self.log.items[len(self.applied) :]
                 self.epoch = message["epoch"]
+        elif message["reason"] == "pruned":
+            assert message["first"] - 1 > len(self.applied), "what is told as pruned was still to come"
+            self.lose(message["first"] - 1)
+            self.epoch = message["epoch"]
         else:
             self.applied, self.epoch = [], None
         self.caught_up_at = self.ended_at = None
         if self.session.close_code is None:
             self.subscribe()
+
+    def lose(self, until: int) -> None:
+        """What is no longer kept: a page or a `pruned` said so."""
+        self.applied += [None] * (until - len(self.applied))
 
     @rule(lie=st.sampled_from([0, 0, 0, -5, 5, 10**20]))
     def acknowledge(self, lie: int) -> None:
@@ -162,7 +177,7 @@ class Conversation(RuleBasedStateMachine):
             assert self.applied == []
         else:
             items = self.log.past.get(self.epoch, self.log.items)
-            assert self.applied == items[: len(self.applied)]
+            assert same(self.applied, items[: len(self.applied)])
 
     @invariant()
     def memory_is_bounded(self) -> None:
@@ -183,9 +198,15 @@ class Conversation(RuleBasedStateMachine):
             self.say(t="ack", id=self.number, seq=len(self.applied))
         else:
             raise AssertionError("the conversation does not come to rest")
-        assert self.applied == self.log.items
+        assert same(self.applied, self.log.items)
         assert self.caught_up_at is not None
         assert self.ended_at == (self.log.head if self.log.closed else None)
+
+
+def same(applied: Sequence[str | None], items: Sequence[str]) -> bool:
+    """Each event as it was stored, but for those that were announced as pruned."""
+    pairs = zip(applied, items, strict=True) if len(applied) == len(items) else [("", None)]
+    return all(mine is None or mine == item for mine, item in pairs)
 
 
 TestConversation = Conversation.TestCase

@@ -160,3 +160,30 @@ async def test_a_rotated_epoch_is_told_at_once(olga: User, rotate: Callable[[], 
         assert epoch in reset["epoch"]
         if rotate is livefeed.rotate_epoch:
             assert {reset["id"], (await peer.hear_until("reset"))[-1]["id"]} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("act", "answer"),
+    [
+        (livefeed.rotate_epoch, "epoch"),
+        (partial(livefeed.rotate_epoch, "f"), "epoch"),
+        (partial(livefeed.prune, "f", keep=0), "pruned"),
+        (forget, "pruned"),
+    ],
+    ids=["installation", "feed", "prune", "delete"],
+)
+async def test_each_of_these_rings(
+    olga: User, settings: Settings, act: Callable[[], Any], answer: str
+) -> None:
+    """Nobody looks by himself within this test; the cursor is slow, so that what goes is missed."""
+    memory = "livefeed.doorbells.memory.MemoryDoorbell"
+    settings.LIVEFEED = settings.LIVEFEED | {"DOORBELL": memory, "SAFETY_POLL_S": 60}
+    await off_loop(write, "f", 3000)
+    async with Peer(olga) as peer:
+        await peer.sub("f")
+        await peer.hear()
+        await off_loop(act)
+        heard = await peer.hear()
+        while heard["t"] == "ev":
+            heard = await peer.hear()
+        assert (heard["t"], heard["reason"]) == ("reset", answer)
