@@ -55,6 +55,10 @@ DEFAULTS: Final[dict[str, Any]] = {
     "MAX_OUTPUT": 256 * 1024 * 1024,
     # Upper bound of a rollout's `parallel`.
     "MAX_PARALLEL": 200,
+    # Days for which the output of a rollout is kept after its end; 0 = for ever. The rollout itself stays.
+    "KEEP_OUTPUT_DAYS": 0,
+    # How often a worker looks for output to prune.
+    "PRUNE_EVERY_S": 3600.0,
     # Rows on one page of a list.
     "PAGE_SIZE": 50,
 }

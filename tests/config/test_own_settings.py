@@ -15,8 +15,8 @@ def test_without_the_file_nothing_changes(tmp_path: Path) -> None:
 
 
 def test_a_setting_is_taken(tmp_path: Path) -> None:
-    (tmp_path / "settings.yml").write_text("ROLLCAST:\n  MAX_PARALLEL: 7\n")
-    assert own_settings(tmp_path) == {"ROLLCAST": {"MAX_PARALLEL": 7}, "LIVEFEED": {}}
+    (tmp_path / "settings.yml").write_text("ROLLCAST:\n  MAX_PARALLEL: 7\n  KEEP_OUTPUT_DAYS: 0\n")
+    assert own_settings(tmp_path) == {"ROLLCAST": {"MAX_PARALLEL": 7, "KEEP_OUTPUT_DAYS": 0}, "LIVEFEED": {}}
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,7 @@ def test_a_setting_is_taken(tmp_path: Path) -> None:
         ("ROLLCAST:\n  A: [1\n", "settings.yml, line 3: This is not YAML."),
         ("- a\n", "This is not a mapping."),
         ("ROLLCAST:\n  LEASE_TRUST_S: abc\n", "ROLLCAST.LEASE_TRUST_S: This must be a number above 0."),
+        ("ROLLCAST:\n  KEEP_OUTPUT_DAYS: false\n", "KEEP_OUTPUT_DAYS: This must be a number above 0."),
         ("ROLLCAST:\n  SWEEP_S: -1\n", "ROLLCAST.SWEEP_S: This must be a number above 0."),
         ("ROLLCAST:\n  HANDSHAKES: 2.5\n", "ROLLCAST.HANDSHAKES: This must be a whole number."),
         ("ROLLCAST:\n  RECIPES: [a]\n", "ROLLCAST.RECIPES: This must be text."),

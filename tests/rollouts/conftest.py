@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import livefeed
 from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, TargetState
 from rollcast.fleet.models import Host
 from rollcast.rollouts import actions, leases, queries
@@ -118,6 +119,8 @@ class Watched:
     def compare(self) -> None:
         """Every remembered page, brought forward by the events behind its head, is the page of today."""
         for old in self.pages:
+            if livefeed.head(old["feed"]["key"]).first > old["feed"]["head"] + 1:
+                continue  # pruned since: a page is loaded anew then
             fresh = queries.rollout_page(old["rollout"]["id"])
             told = applied(old, events_after(old["feed"]["key"], old["feed"]["head"]))
             told["feed"] = fresh["feed"]  # the head is what the cursor is

@@ -54,6 +54,8 @@ def own_settings(home: Path) -> dict[str, dict[str, Any]]:
 def _check_value(path: Path, field: str, default: object, value: object) -> None:
     """A limit that is no number would end a worker much later, and far from here."""
     if isinstance(default, int | float):
+        if value == default and not isinstance(value, bool):
+            return  # also where that is 0: without a limit
         if isinstance(value, bool) or not isinstance(value, int | float) or value <= 0:
             raise InputError(_bad(path, gettext_noop("This must be a number above 0.")).at(field=field))
         if isinstance(default, int) and not isinstance(value, int):

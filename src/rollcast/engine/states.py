@@ -82,6 +82,8 @@ INTERRUPTED: Final = (
 NOTHING_RAN: Final = (
     "nothing_ran"  # step interrupted, but its folder was sealed: the start never reached the host
 )
+# A step run of which not all that the host wrote is stored: its output is kept, whatever its age.
+JOURNAL_DIFFERS: Final = "journal_differs"
 # The recipe's text was valid when the rollout was started and is not any more (a newer Rollcast reads it).
 RECIPE_UNREADABLE: Final = "recipe_unreadable"
 # With one of these a running target holds its place and waits for a person.

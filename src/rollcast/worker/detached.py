@@ -21,7 +21,7 @@ from typing import Any, Final, Protocol
 
 from rollcast.conf import option
 from rollcast.engine.recipe import Step, check_script, environment
-from rollcast.engine.states import NOTHING_RAN, StepState, StopEvidence, TargetState
+from rollcast.engine.states import JOURNAL_DIFFERS, NOTHING_RAN, StepState, StopEvidence, TargetState
 from rollcast.remote.attached import ATTACHED, ATTACHED_LOST, attached_items
 from rollcast.remote.connector import Attachment, Connection, Ended, Item, step_directory
 from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, RunnerError
@@ -36,8 +36,6 @@ from rollcast.worker.stop import end_state, stop_step
 # A step that was stopped may have written more than we have read: we read on for as long as bytes come. So
 # many seconds of silence end this, after those in which the follower itself looks and attaches again.
 LAST_WORD_S: Final = 15.0
-# The reason of a step run of which not all that the host wrote is stored.
-JOURNAL_DIFFERS: Final = "journal_differs"
 
 
 @dataclass(frozen=True)

@@ -32,6 +32,7 @@ from rollcast.rollouts.leases import Trust
 from rollcast.worker.context import Connect, Context
 from rollcast.worker.database import Database
 from rollcast.worker.hand import ended
+from rollcast.worker.pruning import prune_old_output
 from rollcast.worker.recorder import Recorder
 from rollcast.worker.sweep import LeaseGone, Sweep
 
@@ -147,6 +148,7 @@ class WorkerProcess:
                 ("beats", sweep.beats()),
                 ("trust", sweep.watch_trust()),
                 ("rounds", sweep.rounds()),
+                ("pruning", prune_old_output(context)),
             )
         ]
         stopping = asyncio.create_task(stop.wait(), name="stop")

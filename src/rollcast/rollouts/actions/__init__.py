@@ -15,6 +15,7 @@ from rollcast.rollouts.actions.people import (
     resume_rollout,
     retry_rollout,
 )
+from rollcast.rollouts.actions.pruning import prune_output, with_old_output
 from rollcast.rollouts.actions.starting import (
     Preview,
     StartRequest,
@@ -50,8 +51,10 @@ __all__ = [
     "conduct",
     "pause_rollout",
     "preview_rollout",
+    "prune_output",
     "record",
     "resume_rollout",
     "retry_rollout",
     "start_rollout",
+    "with_old_output",
 ]
