@@ -11,6 +11,7 @@ from django.test import AsyncClient, Client
 
 import livefeed
 from livefeed import Chunk
+from rollcast.console import log_text
 from rollcast.rollouts.actions import StartRequest, start_rollout
 from rollcast.rollouts.queries import feed_key, rollout_page
 
@@ -46,6 +47,46 @@ def test_lines(client: Client, rollout_id: int, query: str, expected: str) -> No
     response = client.get(f"/api/rollouts/{rollout_id}/log.txt{query}")
     assert response["Content-Type"] == "text/plain; charset=utf-8"
     assert STAMP.sub("", response.getvalue().decode()) == expected
+
+
+@pytest.mark.parametrize(
+    ("keep", "language", "said", "rest"),
+    [
+        # "half " has been taken along: what is left of its line stands alone.
+        (3, "en", "# %d older events are no longer kept\n", ALL.split("a2\n")[1].replace("half ", "")),
+        (1, "zh-hans", "# %d 条更早的事件已不再保留\n", "eu-02 s0/a1 no end\n"),
+        (0, "en", "# %d older events are no longer kept\n", ""),
+    ],
+)
+def test_what_is_no_longer_kept_is_said(
+    client: Client, rollout_id: int, keep: int, language: str, said: str, rest: str
+) -> None:
+    pruned = livefeed.prune(feed_key(rollout_id), keep=keep)
+    headers = {"Accept-Language": language}
+    for query, expected in (("", rest), ("?target=eu-01", "".join(re.findall(r"eu-01.*\n", rest)))):
+        body = client.get(f"/api/rollouts/{rollout_id}/log.txt{query}", headers=headers).getvalue().decode()
+        assert STAMP.sub("", body) == said % pruned.events + expected
+
+
+def test_what_goes_while_the_text_is_made_is_said_where_it_is_missing(
+    client: Client, rollout_id: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_text, "PAGE_EVENTS", 4)
+    head = livefeed.head(feed_key(rollout_id)).head
+    read = livefeed.read
+
+    def read_and_prune(*args: Any, **fields: Any) -> Any:
+        page = read(*args, **fields)
+        if page.to >= head - 3:  # the begun line's first piece has been read
+            livefeed.prune(feed_key(rollout_id), keep=1)
+        return page
+
+    monkeypatch.setattr(livefeed, "read", read_and_prune, raising=False)
+    body = "".join(log_text.log_lines(rollout_id))
+    hole = re.compile(
+        r"eu-01 s0/a1 half \n# [12] older events? (is|are) no longer kept\neu-02 s0/a1 no end\n$"
+    )
+    assert hole.search(STAMP.sub("", body)), body
 
 
 def test_unknown_target(client: Client, rollout_id: int) -> None:

@@ -28,12 +28,8 @@ def follow_feed(rollout_id: int, *, as_json: bool) -> int:
         steps=[step["name"] for step in page["steps"]],
         colour=sys.stdout.isatty(),
     )
-    for group in _groups(page["feed"]["key"]):
-        if as_json:
-            _print_group(group, screen.names)
-        else:
-            for line in screen.lines(group):
-                print(line, flush=True)
+    for group in groups_of(page["feed"]["key"]):
+        show(group, screen, as_json=as_json)
     page = rollout_page(rollout_id)
     state = page["rollout"]["state"]
     if not as_json:
@@ -41,13 +37,26 @@ def follow_feed(rollout_id: int, *, as_json: bool) -> int:
     return OK if state == "succeeded" else FAILED
 
 
-def _groups(key: str) -> Iterator[Any]:
-    """The feed's groups in order, waiting for more until the feed is closed and read to its head."""
+@dataclass(frozen=True)
+class Hole:
+    """So many events before seq `first` are no longer kept."""
+
+    lost: int
+    first: int
+
+
+def groups_of(key: str) -> Iterator[Any]:
+    """The feed's groups and Holes in order, waiting for more until it is closed and read to its head."""
     import livefeed
 
     after = 0
     while True:
-        page = livefeed.read(key, after=after)
+        try:
+            page = livefeed.read(key, after=after)
+        except livefeed.EventsPruned as pruned:
+            yield Hole(pruned.first - 1 - after, pruned.first)
+            after = pruned.first - 1
+            continue
         yield from page.groups
         after = page.to
         if after < page.head:
@@ -55,6 +64,17 @@ def _groups(key: str) -> Iterator[Any]:
         if page.closed:
             return
         _NEVER_SET.wait(POLL_S)
+
+
+def show(group: Any, screen: Screen, *, as_json: bool) -> None:
+    """Print a group or a Hole, as lines of a terminal or as JSON."""
+    if as_json and isinstance(group, Hole):
+        print_json({"pruned": group.lost, "first": group.first})
+    elif as_json:
+        _print_group(group, screen.names)
+    else:
+        for line in screen.hole(group) if isinstance(group, Hole) else screen.lines(group):
+            print(line, flush=True)
 
 
 def _print_group(group: Any, names: dict[str, str]) -> None:
@@ -105,6 +125,13 @@ class Screen:
             self._unfinished[lane] = (origin, begun + text)
         else:
             yield f"{name} | {shown(begun + text, colour=self.colour)}"
+
+    def hole(self, hole: Hole) -> Iterator[str]:
+        """What is missing, after the lines whose end will not come any more."""
+        while self._unfinished:
+            lane, (_, begun) = self._unfinished.popitem()
+            yield f"{self.names.get(lane, lane)} | {shown(begun, colour=self.colour)}"
+        yield f"rollout · {hole.lost} older {'event is' if hole.lost == 1 else 'events are'} no longer kept"
 
     def _step(self, index: int) -> str:
         return f"{index + 1} {self.steps[index]}" if index < len(self.steps) else str(index + 1)

@@ -18,7 +18,7 @@ FILL = """async (events) => {
   const store = new LineStore();
   const view = store.view("t1");
   const all = store.view(null);
-  for (const e of events) e.note ? store.note(e) : store.add(e);
+  for (const e of events) e.hole ? store.hole(e) : e.note ? store.note(e) : store.add(e);
   const ids = (v) => Array.from({ length: v.length }, (_, i) => v.at(i));
   const rows = (v) => ids(v).map((id) => ({ ...store.row(id), text: store.text(id) }));
   return { rows: rows(all), one: rows(view), applied: await store.applied(), lines: store.lineCount,
@@ -170,3 +170,26 @@ def test_a_row_is_found_by_its_place_in_a_view(page: Page) -> None:
         }"""
     )
     assert places == [1000, 1, 2998, 0, 1, 999, 1000]
+
+
+def test_a_hole_stands_in_every_view_and_nothing_is_joined_across_it(page: Page) -> None:
+    hole = {"hole": True, "at": 0, "seq": 4, "text": "missing"}
+    got = page.evaluate(
+        FILL,
+        [
+            hole | {"text": "before anything"},
+            event(1, "half a ", "cont"),
+            event(2, "host 2", target=2),
+            hole,
+            event(5, "line"),
+            event(6, "after"),
+            event(7, "host 3", target=3),
+        ],
+    )
+    texts = ["before anything", "half a ", "host 2", "missing", "line", "after", "host 3"]
+    assert [row["text"] for row in got["rows"]] == texts
+    assert [row["text"] for row in got["one"]] == ["before anything", "half a ", "missing", "line", "after"]
+    assert got["rows"][1]["flags"] & OPEN
+    assert got["lines"] == 4
+    assert set(got["texts"]) == {"t1/s0/a1", "t2/s0/a1", "t3/s0/a1"}
+    assert got["texts"]["t1/s0/a1"] == {"lines": ["line", "after"], "tail": "half a "}

@@ -248,3 +248,56 @@ def test_another_history_loads_the_page_anew_once(rollout: Rollout, feed_server:
     talk.say(reset | {"id": talk.hear("sub")["id"]})
     again = talk.hear("sub", 1)
     assert (again["epoch"], again["after"]) == ("other", 0)
+
+
+def pruned(rollout: Rollout, first: int, head: int) -> dict[str, Any]:
+    rollout.talk.say(
+        {
+            "t": "reset",
+            "id": rollout.sub["id"],
+            "reason": "pruned",
+            "epoch": "e",
+            "first": first,
+            "head": head,
+        }
+    )
+    return rollout.talk.hear("sub", 1)
+
+
+def test_what_is_no_longer_kept_is_said_among_the_lines_of_all_and_of_each_host(
+    page: Page, site: Site, feed_server: ScriptedFeed
+) -> None:
+    snapshot = snapshot_of()
+    snapshot["feed"] |= {"head": 1500}
+    rollout = open_page(page, site, feed_server, snapshot)
+    again = pruned(rollout, 1201, 1500)
+    assert (again["epoch"], again["after"]) == ("e", 1200)
+    rollout.sub, rollout.seq = again, 1200
+    rollout.talk.say(
+        {
+            "t": "subok",
+            "id": again["id"],
+            "epoch": "e",
+            "first": 1201,
+            "head": 1500,
+            "after": 1200,
+            "closed": False,
+        }
+    )
+    rollout.tell("t1", "line", "one", origin="t1/s0/a1")
+    rows = page.locator(".lp-row:visible")
+    expect(rows.locator(".lp-text")).to_have_text(["– 1,200 older events are no longer kept", "one"])
+    expect(rows.first.locator(".lp-time")).to_have_text("")
+    page.get_by_role("button", name="h2").click()
+    expect(rows.locator(".lp-text")).to_have_text(["– 1,200 older events are no longer kept"])
+
+
+def test_what_went_after_the_page_was_painted_took_states_along_so_it_is_loaded_anew(
+    rollout: Rollout, feed_server: ScriptedFeed
+) -> None:
+    rollout.page.evaluate("() => { window.kept = true; }")
+    rollout.talk.say(
+        {"t": "reset", "id": rollout.sub["id"], "reason": "pruned", "epoch": "e", "first": 900, "head": 1500}
+    )
+    feed_server.talk(1).welcome()
+    assert rollout.page.evaluate("() => window.kept") is None

@@ -54,6 +54,8 @@ export class LineStore {
   #open = [];
   /** @type {number[]} lines begun, by origin */
   #begun = [];
+  /** @type {number[]} rows that stand in every lane's view */
+  #holes = [];
   /** @type {Map<string, import("./columns.js").Column<Uint32Array>>} rows of each lane */
   #laneRows = new Map();
   #piece = { start: integers(), size: integers(), next: integers() };
@@ -109,6 +111,19 @@ export class LineStore {
       this.#newRow({ from, lane, at, seq, nth: 0, flags: FLAG.note | (alarm ? FLAG.alarm : 0) }),
       text,
     );
+  }
+
+  /**
+   * Events are missing here, of whatever lane: a note that each view shows. A line that was open stays unfinished.
+   *
+   * @param {{at: number, seq: number, text: string}} hole
+   */
+  hole({ at, seq, text }) {
+    this.#open.fill(NONE);
+    const row = this.rows;
+    this.note({ lane: "", origin: "", at, seq, text, alarm: false });
+    for (const rows of this.#laneRows.values()) if (rows.at(rows.length - 1) !== row) rows.push(row);
+    this.#holes.push(row);
   }
 
   /** @param {number} id @returns {Row} */
@@ -240,7 +255,10 @@ export class LineStore {
   /** @param {string} lane */
   #rowsOf(lane) {
     let rows = this.#laneRows.get(lane);
-    if (!rows) this.#laneRows.set(lane, (rows = integers()));
+    if (!rows) {
+      this.#laneRows.set(lane, (rows = integers()));
+      for (const hole of this.#holes) rows.push(hole);
+    }
     return rows;
   }
 

@@ -52,7 +52,7 @@ export function drawRow(element, store, id, { index, host, hit, current }) {
   };
   for (const [name, value] of Object.entries(data)) attribute(element, `data-${name}`, value);
   say(parts.no, number(index + 1));
-  say(parts.time, timeOfDay(row.at));
+  say(parts.time, row.at > 0 ? timeOfDay(row.at) : "");
   say(parts.host, host);
   parts.text.replaceChildren(...stretches(store.text(id)), ...remarks(row.flags));
 }

@@ -8,7 +8,7 @@
  */
 
 import { LiveFeed } from "../../../livefeed/feed.js";
-import { gettext, interpolate, number } from "../i18n.js";
+import { gettext, interpolate, ngettext, number } from "../i18n.js";
 import { make, say } from "../dom.js";
 import "./header.js";
 import "./waves.js";
@@ -110,24 +110,24 @@ class RolloutPage {
     if (note) this.#log.store.note({ ...event, ...note, origin: event.origin ?? event.lane });
   }
 
-  /** @param {{reason: string, lost: number}} detail */
-  #reset({ reason, lost }) {
-    if (reason === "pruned") {
-      const text = interpolate(gettext("%(n)s older events are no longer kept"), { n: number(lost) });
-      this.#log.store.note({
-        lane: "rollout",
-        origin: "rollout",
-        at: Date.now(),
-        seq: 0,
-        text: `– ${text}`,
-        alarm: false,
-      });
+  /** @param {{reason: string, first: number, lost: number}} detail */
+  #reset({ reason, first, lost }) {
+    // What was pruned before this page was painted is in its rows, but for the lines. Of what came later, states
+    // are missing, too.
+    const justReloaded = Date.now() - Number(sessionStorage.getItem(RELOADED) ?? 0) < RELOAD_PAUSE_MS;
+    if (reason === "pruned" && (first - 1 <= this.#model.feed.head || justReloaded)) {
+      const many = ngettext(
+        "%(n)s older event is no longer kept",
+        "%(n)s older events are no longer kept",
+        lost,
+      );
+      this.#log.store.hole({ at: 0, seq: first - 1, text: `– ${interpolate(many, { n: number(lost) })}` });
       this.#log.appended(0);
       return;
     }
     // Another history than the one this page was painted from: only a fresh page tells the truth. Should the fresh
     // one meet the same within a minute, it stays and shows what the feed has, rather than reload for ever.
-    if (Date.now() - Number(sessionStorage.getItem(RELOADED) ?? 0) < RELOAD_PAUSE_MS) {
+    if (justReloaded) {
       this.#notes = new Notes(this.#model.steps);
       this.#log.clear();
       return;
