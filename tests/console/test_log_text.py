@@ -89,6 +89,14 @@ def test_what_goes_while_the_text_is_made_is_said_where_it_is_missing(
     assert hole.search(STAMP.sub("", body)), body
 
 
+def test_a_hosts_page_leads_to_what_it_wrote(client: Client, rollout_id: int) -> None:
+    page = client.get("/fleet/eu-02/").content.decode()
+    (link,) = re.findall(r'href="([^"]*log\.txt[^"]*)"', page)
+    response = client.get(link)
+    assert STAMP.sub("", response.getvalue().decode()) == "eu-02 s0/a1 b\\xff\neu-02 s0/a1 no end\n"
+    assert response["Content-Disposition"] == f'attachment; filename="rollout-{rollout_id}-eu-02.txt"'
+
+
 def test_unknown_target(client: Client, rollout_id: int) -> None:
     assert client.get(f"/api/rollouts/{rollout_id}/log.txt?target=nope").status_code == 404
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import reverse
+from django.utils.http import content_disposition_header
 from ninja import NinjaAPI, Router, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
@@ -144,7 +145,9 @@ def rollout_log(request: HttpRequest, rollout_id: int, target: str = "") -> Stre
     """Every stored line as plain text, of all targets or of the named one."""
     lines = streamed(request, log_lines(rollout_id, target))
     response = StreamingHttpResponse(lines, content_type="text/plain; charset=utf-8")
-    response["Content-Disposition"] = f'attachment; filename="rollout-{rollout_id}.txt"'
+    of_target = f"-{target}" if target else ""
+    filename = f"rollout-{rollout_id}{of_target}.txt"
+    response["Content-Disposition"] = content_disposition_header(True, filename) or "attachment"
     return response
 
 
