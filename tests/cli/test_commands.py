@@ -164,6 +164,19 @@ def test_what_the_state_forbids_is_exit_code_one(shell: Shell) -> None:
     assert code == 1, err
 
 
+def test_management_commands_work_on_the_installation(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    number = shell.json(*START)["id"]
+    asked = ["manage", "--home", str(shell.home), "livefeed_prune", "--keep", "0", "--dry-run"]
+    assert main(asked) == 0
+    assert capsys.readouterr().out.startswith(f"rollout/{number}: 1 event in 1 frame would be removed")
+    with pytest.raises(SystemExit) as ended:
+        main([*asked[:-1], "--older-than", "soon"])
+    assert ended.value.code == 2
+    assert "'soon' is no age" in capsys.readouterr().err
+
+
 def test_a_bad_inventory_names_file_and_line_and_imports_nothing(shell: Shell) -> None:
     bad = shell.home / "bad.csv"
     bad.write_text("name,address,port\nnew-01,10.0.0.9,22\nnew-02,10.0.0.8,many\n", "utf-8")

@@ -27,6 +27,7 @@ RECIPE = "name: x\nsteps:\n  - name: one\n    run: echo 1\n    tiemout: 5s\n"
         ["rollout", "pause", "one"],
         ["hosts", "import"],
         ["recipe", "validate"],
+        ["manage"],
         ["demo", "--sabotage", "lose"],
     ],
 )

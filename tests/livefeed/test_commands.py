@@ -65,14 +65,14 @@ def firsts() -> dict[str, int]:
             {"report/7": 1, "report/8": 1, "chat": 11},
         ),
         (
-            ["--delete-closed", "720h", "--keep", "100"],
+            ["report/*", "--delete-closed", "720h", "--keep", "100"],
             (
                 "report/8: deleted whole, with its last 20 events\n"
                 "report/7: 50 events in 5 frames removed, 51 to 150 are kept"
             ),
             {"report/7": 51, "chat": 1},
         ),
-        (["--delete-closed", "41d"], "Nothing to remove.", {"report/7": 1, "report/8": 1, "chat": 1}),
+        (["*", "--delete-closed", "41d"], "Nothing to remove.", {"report/7": 1, "report/8": 1, "chat": 1}),
         (["chat", "--keep", "1000"], "Nothing to remove.", {"report/7": 1, "report/8": 1, "chat": 1}),
     ],
 )
@@ -98,6 +98,7 @@ def test_prune_removes_what_is_named_and_says_so(argv: list[str], said: str, aft
         (["--older-than", "soon"], "'soon' is no age"),
         (["--older-than", "0d"], "'0d' is no age"),
         (["--delete-closed", "30"], "30d, 12h, 90m"),
+        (["--delete-closed", "30d"], "name them"),
     ],
 )
 def test_prune_refuses_what_it_does_not_understand(argv: list[str], said: str) -> None:

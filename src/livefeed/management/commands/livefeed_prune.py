@@ -58,6 +58,8 @@ class Command(BaseCommand):
             raise CommandError("Say what may go: --before-seq, --older-than, --keep or --delete-closed.")
         if "before" in limits and len(options["key"]) != 1:
             raise CommandError("--before-seq counts in one feed: name that one.")
+        if age is not None and not options["key"]:
+            raise CommandError("--delete-closed takes feeds away whole: name them, or say 'report/*'.")
         keys = _feeds(options["key"])
         doomed = [] if age is None else [key for key in closed_before(now - age) if key in keys]
         removed = [self._delete(key, dry=options["dry_run"]) for key in doomed]
