@@ -21,7 +21,7 @@ from typing_extensions import override
 import livefeed
 from tests.chaos import ChaosProxy
 from tests.livefeed.conftest import DOORBELLS, new_server
-from tests.livefeed.followers import DEADLINE_S, Follower, Visitor
+from tests.livefeed.followers import DEADLINE_S, RAW, Follower, Visitor
 from tests.livefeed.oracle import Applied, lines, write
 from tests.livefeed.raw_client import RawClient, Reset, Wire
 from tests.livefeed.serving import ORIGIN, Server
@@ -91,14 +91,14 @@ class Installation:
 
 @pytest.fixture(params=sorted(DOORBELLS))
 def installation(request: pytest.FixtureRequest, cookie: str, tmp_path: Path) -> Iterator[Installation]:
-    """Olga twice with each kind of client; 200 events are in the backup, 300 have been seen by everybody."""
+    """Olga with each kind of client; 200 events are in the backup, 300 have been seen by everybody."""
     live = tmp_path / "live.sqlite3"
     copy(connection.settings_dict["NAME"], live)
     with opened(live):
         server = new_server(request.param)
         server.start()
         with ChaosProxy(("127.0.0.1", server.port)) as proxy:
-            visitors = [Visitor(cookie, kind) for kind in ("reference", "raw") * 2]
+            visitors = [Visitor(cookie, kind) for kind in ("reference", *RAW)]
             made = Installation(tmp_path, server, proxy, visitors)
             try:
                 write("f", 200)
