@@ -19,7 +19,7 @@ from channels.testing import WebsocketCommunicator
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Permission, User
-from django.test import Client
+from django.test import AsyncClient, Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.urls.resolvers import RoutePattern
 
@@ -36,7 +36,7 @@ FOREIGN: Final = "https://evil.example"
 METHODS: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # Words that are on pages and in feeds, and that nobody may see who is refused.
 SECRETS: Final = ("Say hello", "127.0.0.1", "eu-02", "secret line")
-Kind = Literal["page", "api", "socket"]
+Kind = Literal["page", "api", "socket", "stream"]
 
 # Route -> an address, and the methods that it serves.
 DOORS: Final[dict[str, tuple[str, str]]] = {
@@ -68,6 +68,7 @@ DOORS: Final[dict[str, tuple[str, str]]] = {
     "api/rollouts/<int:rollout_id>/cancel": ("/api/rollouts/{id}/cancel", "POST"),
     "api/rollouts/<int:rollout_id>/retry": ("/api/rollouts/{id}/retry", "POST"),
     "api/rollouts/<int:rollout_id>/log.txt": ("/api/rollouts/{id}/log.txt", "GET"),
+    "livefeed/": ("/livefeed/?feed=rollout/{id}", "GET"),
     "livefeed/history": ("/livefeed/history?feed=rollout/{id}", "GET"),
 }
 SOCKETS: Final = {"livefeed/": "/livefeed/"}
@@ -95,6 +96,8 @@ class Door:
     def kind(self) -> Kind:
         if self.method == "WS":
             return "socket"
+        if self.path.startswith("/livefeed/?"):
+            return "stream"
         return "api" if self.path.startswith(("/api/", "/livefeed/")) else "page"
 
     def at(self, rollout_id: int) -> str:
@@ -104,10 +107,16 @@ class Door:
 ALL: Final = [Door(path, method) for path, methods in DOORS.values() for method in methods.split()] + [
     Door(path, "WS") for path in SOCKETS.values()
 ]
-# The feed reads in threads of its own: what it is to find must be committed.
+
+
+def committed(path: str) -> pytest.MarkDecorator:
+    """The feed reads in threads of its own: what it is to find must be committed."""
+    return pytest.mark.django_db(transaction="livefeed" in path)
+
+
 per_door = pytest.mark.parametrize(
     "door",
-    [pytest.param(door, marks=pytest.mark.django_db(transaction="livefeed" in door.path)) for door in ALL],
+    [pytest.param(door, marks=committed(door.path)) for door in ALL],
     ids=lambda door: f"{door.method} {door.path}",
 )
 
@@ -155,6 +164,8 @@ def person(right: bool) -> User:
 
 def knock(door: Door, rollout_id: int, user: User | None, origin: str | None) -> tuple[int, str]:
     """(status or close code, all that was said) at a door."""
+    if door.kind == "stream":
+        return asyncio.run(_knock_at_stream(door, rollout_id, user, origin))
     client = Client(enforce_csrf_checks=user is not None)
     if user is not None:
         client.force_login(user)
@@ -165,6 +176,27 @@ def knock(door: Door, rollout_id: int, user: User | None, origin: str | None) ->
     response: Any = client.generic(door.method, door.at(rollout_id), headers=headers)
     body = b"".join(response.streaming_content) if response.streaming else response.content
     return response.status_code, body.decode() + response.headers.get("Location", "")
+
+
+async def _knock_at_stream(
+    door: Door, rollout_id: int, user: User | None, origin: str | None
+) -> tuple[int, str]:
+    client = AsyncClient(enforce_csrf_checks=user is not None)
+    if user is not None:
+        await client.aforce_login(user)
+    headers = {} if origin is None else {"origin": origin}
+    response: Any = await client.generic(door.method, door.at(rollout_id), headers=headers)
+    if not response.streaming:
+        return response.status_code, response.content.decode()
+    said = ""
+    async for piece in response.streaming_content:
+        said += piece.decode()
+        message = json.loads(piece.decode().partition("data: ")[2])
+        if message["t"] == "bye":
+            return int(message["code"]), said
+        if message["t"] == "caught_up":
+            break
+    return response.status_code, said
 
 
 async def _knock_at_socket(path: str, session: str, rollout_id: int, origin: str | None) -> tuple[int, str]:
@@ -200,9 +232,9 @@ def assert_nothing_leaked(said: str) -> None:
 def test_not_signed_in(rollout_id: int, door: Door) -> None:
     before = rows()
     code, said = knock(door, rollout_id, None, None)
-    assert code == {"page": 302, "api": 401, "socket": 4501}[door.kind]
+    assert code == {"page": 302, "api": 401, "socket": 4501, "stream": 401}[door.kind]
     assert door.kind != "page" or said.startswith("/sign-in/?next=")
-    assert door.kind != "api" or json.loads(said) == {"error": "sign_in"}
+    assert code != 401 or json.loads(said) == {"error": "sign_in"}
     assert_nothing_leaked(said)
     assert rows() == before
 
@@ -211,7 +243,7 @@ def test_not_signed_in(rollout_id: int, door: Door) -> None:
 def test_signed_in_without_the_right(rollout_id: int, door: Door) -> None:
     before = rows()
     code, said = knock(door, rollout_id, person(right=False), None)
-    assert code == (4503 if door.kind == "socket" else 403)
+    assert code == (4503 if door.kind in {"socket", "stream"} else 403)
     assert_nothing_leaked(said)
     assert rows() == before
 
@@ -225,7 +257,7 @@ def test_from_a_foreign_page(rollout_id: int, door: Door) -> None:
     assert rows() == before
 
 
-@pytest.mark.parametrize("path", [path for path, _ in DOORS.values()])
+@pytest.mark.parametrize("path", [pytest.param(path, marks=committed(path)) for path, _ in DOORS.values()])
 def test_no_other_method_opens_a_door(rollout_id: int, path: str) -> None:
     before = rows()
     served = next(methods.split() for known, methods in DOORS.values() if known == path)
@@ -233,7 +265,7 @@ def test_no_other_method_opens_a_door(rollout_id: int, path: str) -> None:
         for user in (None, User.objects.filter(username="paul").first() or person(right=False)):
             code, said = knock(Door(path, method), rollout_id, user, None)
             assert code >= 400 or (user is None and code == 302), (method, user)
-            assert method not in served or code in (302, 401, 403)
+            assert method not in served or code in (302, 401, 403, 4503)
             assert_nothing_leaked(said)
     assert rows() == before
 

@@ -25,7 +25,7 @@ from tests.livefeed.oracle import write
 from tests.livefeed.peer import assert_is_log, events, off_loop
 from tests.livefeed.serving import MIDDLEWARE
 from tests.livefeed.test_barriers import Barrier
-from tests.livefeed.visit import Visit, nobody_watches, sub
+from tests.livefeed.visit import DEADLINE_S, Visit, nobody_watches, sub
 from tests.waiting import aeventually
 
 pytestmark = [
@@ -217,7 +217,8 @@ async def test_a_client_that_does_not_read_is_let_go_of(cookie: str, settings: S
         if len(taken) == 4:  # the head, welcome, subok; and now the events: the buffers are full
             await asyncio.Future()
 
-    await ASGIHandler()(visit.scope, receive, send)
+    async with asyncio.timeout(DEADLINE_S):
+        await ASGIHandler()(visit.scope, receive, send)
     assert b'"t":"ev"' in taken[-1]["body"]
     await aeventually(nobody_watches)
 
