@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     )
     from livefeed.pages import EventsPruned, Page, read
     from livefeed.retention import FeedOpen, Pruned, delete, prune
+    from livefeed.rights import rights_changed
 
 __all__ = [
     "Chunk",
@@ -66,6 +67,7 @@ __all__ = [
     "prune",
     "read",
     "reopen",
+    "rights_changed",
     "rotate_epoch",
 ]
 # Names of other modules than `livefeed.log`.
@@ -73,6 +75,7 @@ _HOMES: Final = {
     **dict.fromkeys(("EventsPruned", "Page", "read"), "livefeed.pages"),
     **dict.fromkeys(("FeedOpen", "Pruned", "delete", "prune"), "livefeed.retention"),
     **dict.fromkeys(("aappend", "aclose", "ahead", "amark", "aread", "areopen"), "livefeed.coroutines"),
+    "rights_changed": "livefeed.rights",
     "rotate_epoch": "livefeed.epochs",
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from typing_extensions import override
 
 
@@ -16,3 +16,8 @@ class LivefeedConfig(AppConfig):
     @override
     def ready(self) -> None:
         from livefeed import checks, wiring  # noqa: F401  (registers them)
+
+        if apps.is_installed("django.contrib.auth"):
+            from livefeed.rights import watch_rights
+
+            watch_rights()

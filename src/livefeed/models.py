@@ -12,6 +12,8 @@ class Instance(models.Model):
     """One row: the installation. Its epoch is part of every feed's; it changes when a backup is restored."""
 
     epoch = models.CharField(max_length=32)
+    rights = models.BigIntegerField(default=0)  # livefeed.rights: counts the changes that were told
+    rights_of = models.CharField(max_length=1024, default="")  # whom the last of them concern, newest first
 
     @override
     def __str__(self) -> str:
