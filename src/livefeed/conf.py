@@ -45,7 +45,8 @@ DEFAULTS: Final[dict[str, Any]] = {
     "TOO_FAR_EVENTS": 5000,
     # Subscriptions on one socket: bounds its memory; a page needs one to three.
     "MAX_SUBSCRIPTIONS": 32,
-    # Rights are asked anew this often while a subscription stands.
+    # Rights are asked anew this often while a subscription stands: finds what nobody tells, such as an
+    # expired session.
     "RECHECK_S": 60.0,
     # What `welcome` tells clients about coming back: first wait, upper bound of any wait.
     "RETRY_FIRST_MAX_MS": 5000,

@@ -20,7 +20,7 @@ from typing_extensions import override
 
 from livefeed import protocol
 from livefeed.conf import option
-from livefeed.conversation import Conversation
+from livefeed.conversation import Conversation, conversing
 from livefeed.protocol import CloseCode
 from livefeed.sending import SendDeadline
 
@@ -60,11 +60,8 @@ class FeedConsumer(AsyncConsumer):
         user = self.scope.get("user")
         if user is None or not user.is_authenticated:
             return await self._close_quietly(CloseCode.NOT_SIGNED_IN)
-        conversation = Conversation(self.scope)
-        try:
-            await self._talk(conversation)
-        finally:
-            conversation.leave()
+        with conversing(self.scope) as conversation:
+            return await self._talk(conversation)
 
     async def _talk(self, conversation: Conversation) -> None:
         try:

@@ -1,31 +1,38 @@
 """One client's conversation: the pure `livefeed.session` with readers, rights and time around it.
 
 Every shell is built on this and on nothing else of ours: the WebSocket (`livefeed.consumers`), the event
-stream and the long poll (`livefeed.views`). A shell passes on what the client says (`hear`), sends what
-`next_message` answers until that is None, and lets go with `leave`. It owns no queue: while a send is
+stream and the long poll (`livefeed.views`). A shell opens one by `conversing`, passes on what the client
+says (`hear`), and sends what `next_message` answers until that is None. It owns no queue: while a send is
 blocked nobody asks for the next message, and the session holds one batch a subscription.
 
 WHY NO NEWS IS LOST. `next_message` clears `_stir` before it looks at the readers and sleeps on it after, so
-what comes between the two wakes it. Rights are asked at every `sub` and again every RECHECK_S, from the
-database, on livefeed's own threads.
+what comes between the two wakes it.
+
+RIGHTS are asked from the database, on livefeed's own threads: at every `sub`, every RECHECK_S, and at once
+where a reader has seen that they changed (`livefeed.rights`). That reader says so before it shows what it
+found, and `next_message` looks for it before each message without a wait in between: no event overtakes it.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
 from livefeed.access import current_user, may_read
 from livefeed.conf import option
+from livefeed.connections import connections
 from livefeed.log import FeedNotFound
 from livefeed.pages import EventsPruned, LogDamaged
 from livefeed.protocol import CloseCode
 from livefeed.reader import FeedReader, ReaderFailed, readers
+from livefeed.rights import who_is
 from livefeed.session import Limits, Session, Subscription
 from livefeed.threads import on_page_thread
 
@@ -36,8 +43,10 @@ class Conversation:
     """See the head of this file. `scope` has `user` and, if there is one, `session`, as in Channels."""
 
     def __init__(self, scope: Mapping[str, Any]) -> None:
+        self.who = who_is(scope["user"])
         self._scope = scope
         self._now = asyncio.get_running_loop().time
+        self._ask_at = math.inf
         self._stir = asyncio.Event()
         self._taken = asyncio.Event()
         self._readers: dict[Subscription, FeedReader] = {}
@@ -90,14 +99,28 @@ class Conversation:
         """Ask for the rights again, every RECHECK_S, for ever."""
         while True:
             await asyncio.sleep(option("RECHECK_S"))
-            feeds = [sub.feed for sub in self._session.subscriptions]
-            user, allowed = await on_page_thread(partial(_rights, self._scope, feeds))
-            if not user.is_authenticated:
-                self._session.close(CloseCode.NOT_SIGNED_IN)
-            for sub in self._session.subscriptions:
-                if sub.feed in feeds and sub.feed not in allowed:
-                    self._session.refused(sub, "forbidden")
+            await self._ask()
             self._stir.set()
+
+    def ask_again(self) -> None:
+        """What this user may read has changed: no message goes out before the rights were asked again."""
+        self._ask_at = -math.inf
+        self._stir.set()
+
+    async def _ask_at_once(self) -> None:
+        # Asked once more a little later: it may be told before it is true, as Django's sign-out is.
+        told = self._ask_at == -math.inf
+        self._ask_at = self._now() + option("SAFETY_POLL_S") if told else math.inf
+        await self._ask()
+
+    async def _ask(self) -> None:
+        subs = self._session.held
+        user, allowed = await on_page_thread(partial(_rights, self._scope, [sub.feed for sub in subs]))
+        if not user.is_authenticated:
+            self._session.close(CloseCode.NOT_SIGNED_IN)
+        for sub in subs:
+            if sub.feed not in allowed:
+                self._session.refused(sub, "forbidden")
 
     async def _open(self, sub: Subscription) -> None:
         user, allowed = await on_page_thread(partial(_rights, self._scope, [sub.feed]))
@@ -131,7 +154,9 @@ class Conversation:
         """The next message for the client, as soon as there is one; None once `close_code` says why not."""
         session = self._session
         while True:
-            text = session.next_message(self._now(), time.time_ns() // 1_000_000)
+            while (now := self._now()) >= self._ask_at:
+                await self._ask_at_once()
+            text = session.next_message(now, time.time_ns() // 1_000_000)
             if text is not None:
                 self._taken.set()
                 return text
@@ -139,7 +164,7 @@ class Conversation:
                 return None
             # What comes meanwhile stirs: without anything to bring, another look would find nothing.
             if not session.wanted():
-                await self._rest(session.deadline())
+                await self._rest(min(session.deadline(), self._ask_at))
             self._stir.clear()
             self._observe()
             await self._bring_frames()
@@ -199,6 +224,17 @@ class Conversation:
             self._session.refused(sub, "not_found")
         except ReaderFailed:
             self._session.close(CloseCode.READER_FAILED)
+
+
+@contextmanager
+def conversing(scope: Mapping[str, Any]) -> Iterator[Conversation]:
+    """A conversation with the user of `scope`, known to `livefeed.connections` until the block ends."""
+    conversation = Conversation(scope)
+    with connections().entered(conversation):
+        try:
+            yield conversation
+        finally:
+            conversation.leave()
 
 
 def _rights(scope: Mapping[str, Any], feeds: list[str]) -> tuple[Any, set[str]]:

@@ -27,10 +27,12 @@ from weakref import WeakKeyDictionary
 
 from livefeed import protocol
 from livefeed.conf import option
+from livefeed.connections import connections
 from livefeed.doorbell import doorbell
 from livefeed.frames import Stored, size_of
 from livefeed.log import FeedNotFound, FeedState, head
 from livefeed.pages import EventsPruned, stored_frames
+from livefeed.rights import told_since
 from livefeed.session import Encoded, Head
 from livefeed.threads import on_page_thread, on_tail_thread
 
@@ -174,7 +176,11 @@ class FeedReader:
 
     async def _look(self) -> bool:
         """One look at head and tail; True if there is more to fetch at once."""
-        state, frames = await on_tail_thread(partial(_look_at, self.key, self.state, self._tail))
+        known = connections().rights
+        look = partial(_look_at, self.key, self.state, self._tail, known)
+        state, frames, told = await on_tail_thread(look)
+        if told is not None:
+            connections().rights_are(*told)  # before anybody learns of the new head
         if not _continues(self.state, state, self._tail):
             self._ring.clear()
             self._ring_bytes = 0
@@ -240,14 +246,18 @@ def _ring_in(loop: asyncio.AbstractEventLoop, reader: FeedReader, feed: str | No
             return
 
 
-def _look_at(key: str, known: FeedState | None, tail: int) -> tuple[FeedState, Sequence[Stored]]:
+def _look_at(
+    key: str, known: FeedState | None, tail: int, rights: int | None
+) -> tuple[FeedState, Sequence[Stored], tuple[int, frozenset[str] | None] | None]:
+    """(the feed now, what it has after `tail`, whose rights have changed if the counter is not `rights`)."""
     state = head(key)
+    told = told_since(rights) if state.rights != rights else None
     if not _continues(known, state, tail) or state.head == tail:
-        return state, ()
+        return state, (), told
     try:
-        return state, stored_frames(state, tail, state.head - tail, LOOK_BYTES)
+        return state, stored_frames(state, tail, state.head - tail, LOOK_BYTES), told
     except EventsPruned:  # between the two reads; the feed's row says now what is left
-        return head(key), ()
+        return head(key), (), told
 
 
 def _continues(known: FeedState | None, state: FeedState, tail: int) -> bool:

@@ -236,6 +236,11 @@ class Session:
         return [sub for sub in self._subs.values() if sub.standing]
 
     @property
+    def held(self) -> Sequence[Subscription]:
+        """All of them, those included that the shell has not answered yet."""
+        return list(self._subs.values())
+
+    @property
     def congested(self) -> bool:
         """True while the shell should not take more from the client."""
         return len(self._waiting) >= MAX_WAITING

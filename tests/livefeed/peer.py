@@ -28,12 +28,20 @@ class Closed(Exception):
 
 
 class Peer:
-    """`async with Peer(user) as peer`: connected, and with `greet` already past `hello`."""
+    """`async with Peer(user) as peer`: connected, and with `greet` already past `hello`.
+
+    `scope` is what middleware and server add besides the user: `session`, `client`, `extensions`.
+    """
 
     def __init__(
-        self, user: Any, *, subprotocols: tuple[str, ...] = (SUBPROTOCOL,), greet: bool = True
+        self,
+        user: Any,
+        *,
+        subprotocols: tuple[str, ...] = (SUBPROTOCOL,),
+        greet: bool = True,
+        **scope: Any,
     ) -> None:
-        scope = {"type": "websocket", "path": "/livefeed/", "user": user, "subprotocols": list(subprotocols)}
+        scope |= {"type": "websocket", "path": "/livefeed/", "user": user, "subprotocols": list(subprotocols)}
         communicator: Any = ApplicationCommunicator  # asgiref's has no types
         self._wire = communicator(FeedConsumer.as_asgi(), scope)
         self._greet = greet
