@@ -160,6 +160,9 @@ def main() -> None:
     name, home = sys.argv[1:]
     listener = listening_socket(ADDRESS, 0)
     port = int(listener.getsockname()[1])
+    # All viewers are one user's.
+    Path(home).mkdir(parents=True, exist_ok=True)
+    (Path(home) / "settings.yml").write_text("LIVEFEED:\n  MAX_PER_USER: 1000\n")
     configure(Path(home), origins=origins_of(ADDRESS, port), log_level="ERROR")
     side: Ours | Rival = Ours() if name == "ours" else Rival()
     answer({"port": port, "path": side.path, "cookie": cookie_of("bench"), "feed": FEED})

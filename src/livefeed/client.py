@@ -124,7 +124,7 @@ class FeedClient:
                         yield group
                 return
             except InvalidStatus as error:
-                if error.response.status_code < 500:
+                if error.response.status_code < 500 and error.response.status_code != 429:
                     raise FeedRefused(error.response.status_code) from error
                 cause = error
             except ConnectionClosed as closed:

@@ -45,6 +45,20 @@ DEFAULTS: Final[dict[str, Any]] = {
     "TOO_FAR_EVENTS": 5000,
     # Subscriptions on one socket: bounds its memory; a page needs one to three.
     "MAX_SUBSCRIPTIONS": 32,
+    # Connections of one process, of whatever transport. Linux lets a process have 1,024 files open unless
+    # told otherwise: the rest is for pages, the database, and the hosts of a worker in the same process.
+    "MAX_CONNECTIONS": 600,
+    # Connections of one user: many tabs, and some that are gone without the server having missed them yet.
+    "MAX_PER_USER": 20,
+    # Connections from one address (of IPv6 a /64 network): an office behind one router. Behind a proxy that
+    # passes no addresses on, everybody has its one; loopback, where such a proxy often runs, is not counted.
+    "MAX_PER_ADDRESS": 50,
+    # Handshakes a minute from one address without being signed in: each costs a look at the session.
+    "STRANGERS_PER_MINUTE": 60,
+    # What a client may say a second, and at once: a page says one message a feed when it comes, then acks;
+    # those that answer a message of ours are not counted.
+    "MESSAGES_PER_S": 30.0,
+    "MESSAGES_BURST": 60,
     # Rights are asked anew this often while a subscription stands: finds what nobody tells, such as an
     # expired session.
     "RECHECK_S": 60.0,

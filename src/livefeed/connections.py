@@ -1,24 +1,50 @@
-"""The live connections of one event loop: the one place that knows all of them.
+"""The live connections of one event loop: the one place that knows all of them, and how many there may be.
 
-PROMISE. Whoever has entered is reached by what concerns everybody, from the moment of entering to that of
-leaving; leaving is the end of a `with` block, so whatever is cancelled or fails, nobody stays behind.
+PROMISE. Whoever has entered is counted, and reached by what concerns everybody, from the moment of entering
+to that of leaving. No more than MAX_CONNECTIONS, MAX_PER_USER and MAX_PER_ADDRESS are in at any moment.
 
-Everything here happens on the loop, without a wait in between.
+WHY. Entering looks and counts without a wait in between. Counts are those of the members, not numbers of
+their own that could differ; leaving is the end of a `with` block, so whatever fails, nobody stays.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+import ipaddress
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Final, Literal, Protocol
 from weakref import WeakKeyDictionary
+
+from livefeed.conf import option
+from livefeed.protocol import CloseCode
+
+Transport = Literal["socket", "stream", "poll"]
+
+MINUTE_S: Final = 60
+# Of an IPv6 address: what one subscriber has, and may choose from for each connection.
+IPV6_NETWORK_BITS: Final = 64
+
+
+class Refused(Exception):
+    """No place: `code` for a socket, `status` with Retry-After `retry_s` for HTTP.
+
+    `unseen`: said before a socket's handshake ends. A browser cannot tell why, but it costs next to nothing.
+    """
+
+    def __init__(self, code: CloseCode, status: int, retry_s: int = 0, *, unseen: bool = False) -> None:
+        super().__init__(f"{code.name} ({status})")
+        self.code, self.status, self.retry_s, self.unseen = code, status, retry_s, unseen
 
 
 class Member(Protocol):
     """A conversation, as far as it is known here. `who` is its user, by `livefeed.rights.who_is`."""
 
     who: str
+    address: str | None
+    transport: Transport
 
     def ask_again(self) -> None:
         """What its user may read has changed."""
@@ -31,15 +57,40 @@ class Connections:
         # The counter of changed rights that the readers have seen; None before the first look.
         self.rights: int | None = None
         self._members: set[Member] = set()
+        self._strangers: Counter[str] = Counter()
+        self._strangers_since = -float(MINUTE_S)
+
+    def check(self, who: str, address: str | None) -> None:
+        """Raise Refused if there is no place for one more of this user from this address."""
+        later = option("RETRY_CAP_MS") // 1000
+        if len(self._members) >= option("MAX_CONNECTIONS"):
+            raise Refused(CloseCode.OVERLOADED, 503, later, unseen=True)
+        of_user = sum(member.who == who for member in self._members)
+        of_address = sum(member.address == address for member in self._members if address is not None)
+        if of_user >= option("MAX_PER_USER") or of_address >= option("MAX_PER_ADDRESS"):
+            raise Refused(CloseCode.TOO_MANY_CONNECTIONS, 429, later)
 
     @contextmanager
     def entered(self, member: Member) -> Iterator[None]:
-        """Known here until the block ends."""
+        """In until the block ends; raises Refused."""
+        self.check(member.who, member.address)
         self._members.add(member)
         try:
             yield
         finally:
             self._members.discard(member)
+
+    def stranger(self, address: str | None) -> Refused:
+        """What to answer to somebody who is not signed in."""
+        now = time.monotonic()
+        if now - self._strangers_since >= MINUTE_S:
+            self._strangers.clear()
+            self._strangers_since = now
+        if address is not None:
+            self._strangers[address] += 1
+            if self._strangers[address] > option("STRANGERS_PER_MINUTE"):
+                return Refused(CloseCode.TOO_MANY_CONNECTIONS, 429, MINUTE_S, unseen=True)
+        return Refused(CloseCode.NOT_SIGNED_IN, 401)
 
     def rights_are(self, counter: int, who: frozenset[str] | None) -> None:
         """A reader has found the counter of changed rights there; it concerns these, or everybody."""
@@ -47,6 +98,22 @@ class Connections:
         for member in self._members:
             if who is None or member.who in who:
                 member.ask_again()
+
+
+def address_of(scope: Mapping[str, Any]) -> str | None:
+    """Where a client is, as far as that is to be counted: not on this machine, and IPv6 by its network."""
+    client = scope.get("client")
+    try:
+        address = ipaddress.ip_address(client[0].partition("%")[0]) if client else None
+    except ValueError:  # a UNIX socket, or a server that says something else
+        return None
+    if isinstance(address, ipaddress.IPv6Address):
+        address = address.ipv4_mapped or address
+    if address is None or address.is_loopback:
+        return None
+    if address.version == 6:
+        return str(ipaddress.ip_network((address, IPV6_NETWORK_BITS), strict=False))
+    return str(address)
 
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDictionary()

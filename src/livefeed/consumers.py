@@ -20,6 +20,7 @@ from typing_extensions import override
 
 from livefeed import protocol
 from livefeed.conf import option
+from livefeed.connections import Refused
 from livefeed.conversation import Conversation, conversing
 from livefeed.protocol import CloseCode
 from livefeed.sending import SendDeadline
@@ -28,6 +29,8 @@ logger = logging.getLogger(__name__)
 
 # What servers raise when something is sent on a socket that is closed.
 SERVER_CLOSED = (OSError, RuntimeError)
+# What a server can that answers a handshake with an HTTP status of our choosing.
+DENIAL = "websocket.http.response"
 
 
 class Gone(Exception):
@@ -53,15 +56,29 @@ class FeedConsumer(AsyncConsumer):
             await self._close_quietly(CloseCode.ERROR)
 
     async def _greet_and_talk(self) -> None:
-        if protocol.SUBPROTOCOL not in self.scope.get("subprotocols", ()):
-            await self._send({"type": "websocket.accept"})
-            return await self._close_quietly(CloseCode.SUBPROTOCOL)
-        await self._send({"type": "websocket.accept", "subprotocol": protocol.SUBPROTOCOL})
-        user = self.scope.get("user")
-        if user is None or not user.is_authenticated:
-            return await self._close_quietly(CloseCode.NOT_SIGNED_IN)
-        with conversing(self.scope) as conversation:
-            return await self._talk(conversation)
+        try:
+            with conversing(self.scope, "socket") as conversation:
+                if not await self._accept():
+                    return await self._close_quietly(CloseCode.SUBPROTOCOL)
+                return await self._talk(conversation)
+        except Refused as refused:
+            return await self._refuse(refused)
+
+    async def _refuse(self, refused: Refused) -> None:
+        """Before the handshake ends, where the server can, what no browser need see; else by a close code."""
+        if not refused.unseen or DENIAL not in (self.scope.get("extensions") or ()):
+            await self._accept()
+            return await self._close_quietly(refused.code)
+        headers = [(b"retry-after", str(refused.retry_s).encode()), (b"content-length", b"0")]
+        await self._send({"type": f"{DENIAL}.start", "status": refused.status, "headers": headers})
+        return await self._send({"type": f"{DENIAL}.body", "body": b""})
+
+    async def _accept(self) -> bool:
+        """Finish the handshake; does the client speak our protocol?"""
+        spoken = protocol.SUBPROTOCOL in self.scope.get("subprotocols", ())
+        chosen = {"subprotocol": protocol.SUBPROTOCOL} if spoken else {}
+        await self._send({"type": "websocket.accept"} | chosen)
+        return spoken
 
     async def _talk(self, conversation: Conversation) -> None:
         try:

@@ -27,7 +27,7 @@ from typing import Any
 
 from livefeed.access import current_user, may_read
 from livefeed.conf import option
-from livefeed.connections import connections
+from livefeed.connections import Transport, address_of, connections
 from livefeed.log import FeedNotFound
 from livefeed.pages import EventsPruned, LogDamaged
 from livefeed.protocol import CloseCode
@@ -40,10 +40,10 @@ logger = logging.getLogger(__name__)
 
 
 class Conversation:
-    """See the head of this file. `scope` has `user` and, if there is one, `session`, as in Channels."""
+    """See the head of this file. `scope` has `user` and, if there are any, `session` and `client`."""
 
-    def __init__(self, scope: Mapping[str, Any]) -> None:
-        self.who = who_is(scope["user"])
+    def __init__(self, scope: Mapping[str, Any], transport: Transport) -> None:
+        self.who, self.address, self.transport = who_is(scope["user"]), address_of(scope), transport
         self._scope = scope
         self._now = asyncio.get_running_loop().time
         self._ask_at = math.inf
@@ -111,16 +111,25 @@ class Conversation:
         # Asked once more a little later: it may be told before it is true, as Django's sign-out is.
         told = self._ask_at == -math.inf
         self._ask_at = self._now() + option("SAFETY_POLL_S") if told else math.inf
-        await self._ask()
+        try:
+            await self._ask()
+        except asyncio.CancelledError:  # a shell that waits for a while only, and may be back
+            self._ask_at = -math.inf
+            raise
 
     async def _ask(self) -> None:
         subs = self._session.held
-        user, allowed = await on_page_thread(partial(_rights, self._scope, [sub.feed for sub in subs]))
+        try:
+            user, allowed = await on_page_thread(partial(_rights, self._scope, [sub.feed for sub in subs]))
+        except Exception:
+            logger.exception("nobody could say what a reader may see; its client comes back with its cursor")
+            return self._session.close(CloseCode.ERROR)
         if not user.is_authenticated:
-            self._session.close(CloseCode.NOT_SIGNED_IN)
+            return self._session.close(CloseCode.NOT_SIGNED_IN)
         for sub in subs:
             if sub.feed not in allowed:
                 self._session.refused(sub, "forbidden")
+        return None
 
     async def _open(self, sub: Subscription) -> None:
         user, allowed = await on_page_thread(partial(_rights, self._scope, [sub.feed]))
@@ -226,10 +235,22 @@ class Conversation:
             self._session.close(CloseCode.READER_FAILED)
 
 
+def admit(scope: Mapping[str, Any]) -> None:
+    """Raise Refused if `conversing` would: for a shell that must answer before it begins."""
+    user = scope.get("user")
+    if user is None or not user.is_authenticated:
+        raise connections().stranger(address_of(scope))
+    connections().check(who_is(user), address_of(scope))
+
+
 @contextmanager
-def conversing(scope: Mapping[str, Any]) -> Iterator[Conversation]:
-    """A conversation with the user of `scope`, known to `livefeed.connections` until the block ends."""
-    conversation = Conversation(scope)
+def conversing(scope: Mapping[str, Any], transport: Transport) -> Iterator[Conversation]:
+    """A conversation with the user of `scope`, known to `livefeed.connections` until the block ends.
+
+    Raises Refused where nobody is signed in, or there is no place.
+    """
+    admit(scope)
+    conversation = Conversation(scope, transport)
     with connections().entered(conversation):
         try:
             yield conversation
@@ -256,6 +277,8 @@ def _limits() -> Limits:
         ack_slow_s=option("ACK_SLOW_S"),
         too_far_events=option("TOO_FAR_EVENTS"),
         max_subscriptions=option("MAX_SUBSCRIPTIONS"),
+        messages_per_s=option("MESSAGES_PER_S"),
+        messages_burst=option("MESSAGES_BURST"),
         retry_first_max_ms=option("RETRY_FIRST_MAX_MS"),
         retry_cap_ms=option("RETRY_CAP_MS"),
     )

@@ -16,6 +16,8 @@ from livefeed.frames import encode
 SUBPROTOCOL: Final = "livefeed.v1"
 # A client has nothing long to say: the longest message is a `sub` with a key of 200 characters.
 MAX_MESSAGE_BYTES: Final = 16 * 1024
+# Our messages are flat; what a later version may add and we ignore has room.
+MAX_DEPTH: Final = 8
 # Keys longer than this do not exist (the column ends there).
 MAX_KEY_CHARS: Final = 200
 MAX_LANE_CHARS: Final = 64
@@ -28,10 +30,14 @@ class CloseCode(IntEnum):
 
     TOO_BIG = 1009
     ERROR = 1011
+    RESTART = 1012
+    OVERLOADED = 1013
     COME_BACK = 4000
     NO_PROGRESS = 4001
     NO_HELLO = 4003
     READER_FAILED = 4008
+    TOO_MANY_CONNECTIONS = 4013
+    TOO_MANY_MESSAGES = 4029
     NOT_UNDERSTOOD = 4500
     NOT_SIGNED_IN = 4501
     FORBIDDEN = 4503
@@ -100,6 +106,8 @@ def parse(text: str) -> Message:
         raise NotUnderstood("no JSON") from error
     if not isinstance(value, dict):
         raise NotUnderstood("no JSON object")
+    if text.count("{") + text.count("[") > MAX_DEPTH and _depth(value) > MAX_DEPTH:
+        raise NotUnderstood("nested too deep")
     match value.get("t"):
         case "hello":
             return Hello()
@@ -112,6 +120,20 @@ def parse(text: str) -> Message:
         case "ping":
             return Ping(_integer(value, "n"))
     raise NotUnderstood("unknown type")
+
+
+def _depth(value: object) -> int:
+    depth, level = 0, [value]
+    while level:
+        depth += 1
+        level = [
+            child
+            for each in level
+            if isinstance(each, dict | list)
+            for child in (each.values() if isinstance(each, dict) else each)
+            if isinstance(child, dict | list)
+        ]
+    return depth
 
 
 def _integer(value: Mapping[str, Any], name: str) -> int:

@@ -44,6 +44,8 @@ class Limits:
     ack_slow_s: float
     too_far_events: int
     max_subscriptions: int
+    messages_per_s: float
+    messages_burst: int
     retry_first_max_ms: int
     retry_cap_ms: int
 
@@ -102,6 +104,8 @@ class Session:
         self._in_flight = 0
         self._heartbeat_at = now + limits.heartbeat_s
         self._quiet_at: float | None = None
+        self._allowance = float(limits.messages_burst)
+        self._allowance_at = now
 
     # -- what the client says -------------------------------------------------------------------------------
 
@@ -123,6 +127,12 @@ class Session:
         if not self._greeted and not isinstance(message, protocol.Hello):
             self.close(CloseCode.NO_HELLO)
             return None
+        # As many of these as we have sent messages, so they need no other bound.
+        if isinstance(message, protocol.Ack) and self._acknowledge(message.id, message.seq, now):
+            return None
+        if not self._may_say_more(now):
+            self.close(CloseCode.TOO_MANY_MESSAGES)
+            return None
         match message:
             case protocol.Hello():
                 self._greet()
@@ -130,8 +140,6 @@ class Session:
                 return self._subscribe(message)
             case protocol.Unsub(number):
                 self._drop(number)
-            case protocol.Ack(number, seq):
-                self._acknowledge(number, seq, now)
             case protocol.Ping(n):
                 self._waiting.append(protocol.pong(n))
         return None
@@ -163,10 +171,18 @@ class Session:
         self._subs[sub.id] = sub
         return sub
 
-    def _acknowledge(self, number: int, seq: int, now: float) -> None:
+    def _may_say_more(self, now: float) -> bool:
+        """Is there room in the client's bucket for one more message now?"""
+        filled = self._allowance + (now - self._allowance_at) * self._limits.messages_per_s
+        self._allowance_at = now
+        self._allowance = min(filled, self._limits.messages_burst) - 1
+        return self._allowance >= 0
+
+    def _acknowledge(self, number: int, seq: int, now: float) -> bool:
+        """Note an ack; True if it was for a message that we have sent and not had back."""
         sub = self._subs.get(number)
         if sub is None or seq <= sub.acked:
-            return
+            return False
         sub.acked = min(seq, sub.sent)  # a client that acknowledges what it was not sent harms only itself
         sub.progress_at = now
         took = None
@@ -174,8 +190,10 @@ class Session:
             _, size, sent_at = sub.outstanding.popleft()
             self._in_flight -= size
             took = now - sent_at
-        if took is not None:
-            self._resize(took)
+        if took is None:
+            return False
+        self._resize(took)
+        return True
 
     def _resize(self, took: float) -> None:
         if took < self._limits.ack_fast_s:

@@ -39,7 +39,8 @@ from django.http import (
 from livefeed import protocol
 from livefeed.access import foreign_origin, request_scope
 from livefeed.conf import option
-from livefeed.conversation import Conversation
+from livefeed.connections import Refused, Transport
+from livefeed.conversation import admit, conversing
 from livefeed.cursors import Cursors, NotAQuery, asked
 from livefeed.frames import JSON, encode, size_of
 from livefeed.protocol import CloseCode, Sub, number
@@ -74,6 +75,12 @@ async def feed(request: HttpRequest) -> HttpResponseBase:
     entry = await on_page_thread(partial(_enter, request))
     if isinstance(entry, HttpResponseBase):
         return entry
+    try:
+        admit(entry.scope)
+    except Refused as refused:
+        answer = _refusal("busy", refused.status)
+        answer["Retry-After"] = str(refused.retry_s)
+        return answer
     body = _events(entry) if entry.kind == STREAM else _poll(entry)
     response = StreamingHttpResponse(body, content_type=entry.kind)
     response["Cache-Control"] = "no-store, no-transform"
@@ -119,7 +126,12 @@ async def _events(entry: Asked) -> AsyncGenerator[bytes, None]:
     """Server-sent events until the conversation ends; the last one is `bye`."""
     await _free_thread()
     cursors = Cursors(entry.subs)
-    with closing(_Talk(entry)) as talk:
+    try:
+        talk = _Talk(entry)
+    except Refused as refused:  # somebody else has taken the last place meanwhile
+        yield f"data: {protocol.bye(refused.code)}\n\n".encode()
+        return
+    with closing(talk):
         talk.end_after(option("STREAM_S"))
         # By chance: after a restart not everybody comes back at the same moment.
         label = f"retry: {1 + secrets.randbelow(option('RETRY_FIRST_MAX_MS'))}\n"
@@ -138,8 +150,11 @@ async def _events(entry: Asked) -> AsyncGenerator[bytes, None]:
 async def _poll(entry: Asked) -> AsyncGenerator[bytes, None]:
     """One JSON text, as soon as there is news or the wait is over."""
     await _free_thread()
-    with closing(_Talk(entry)) as talk:
-        texts = [text async for text in _until_news(talk, entry.wait_s)]
+    try:
+        with closing(_Talk(entry)) as talk:
+            texts = [text async for text in _until_news(talk, entry.wait_s)]
+    except Refused as refused:
+        texts = [protocol.bye(refused.code)]
     yield f'{{"m":[{",".join(texts)}]}}'.encode()
 
 
@@ -172,13 +187,13 @@ class _Talk:
         self.subs = entry.subs
         self._unanswered = len(entry.subs)
         self._loop = asyncio.get_running_loop()
-        self._conversation = talk = Conversation(entry.scope)
+        self._ends = ExitStack()
+        transport: Transport = "stream" if entry.kind == STREAM else "poll"
+        self._conversation = talk = self._ends.enter_context(conversing(entry.scope, transport))
         self.next_message = talk.next_message
         answering = asyncio.current_task()
         assert answering is not None
         self._deadline = SendDeadline(option("ACK_TIMEOUT_S"), answering.cancel)
-        self._ends = ExitStack()
-        self._ends.callback(talk.leave)
         self._ends.callback(self._deadline.close)
         # Tasks begin in this order, so that all subscriptions are put before the first is refused: with none
         # left that this user may read, the conversation ends.

@@ -19,6 +19,8 @@ LIMITS = Limits(
     ack_slow_s=5,
     too_far_events=50,
     max_subscriptions=3,
+    messages_per_s=1000,
+    messages_burst=1000,
     retry_first_max_ms=5000,
     retry_cap_ms=30000,
 )

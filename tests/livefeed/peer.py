@@ -27,6 +27,14 @@ class Closed(Exception):
         self.code = code
 
 
+class Denied(Exception):
+    """The server has answered the handshake with an HTTP status."""
+
+    def __init__(self, status: int, retry_after: str) -> None:
+        super().__init__(str(status))
+        self.status, self.retry_after = status, retry_after
+
+
 class Peer:
     """`async with Peer(user) as peer`: connected, and with `greet` already past `hello`.
 
@@ -49,6 +57,10 @@ class Peer:
     async def __aenter__(self) -> Peer:
         await self._wire.send_input({"type": "websocket.connect"})
         accepted = await self._wire.receive_output(DEADLINE_S)
+        if accepted["type"] == "websocket.http.response.start":
+            await self._wire.receive_output(DEADLINE_S)
+            await self._wire.wait(DEADLINE_S)
+            raise Denied(accepted["status"], dict(accepted["headers"])[b"retry-after"].decode())
         assert accepted["type"] == "websocket.accept"
         self.subprotocol = accepted.get("subprotocol")
         if self._greet:

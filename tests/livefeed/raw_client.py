@@ -212,7 +212,7 @@ class Wire:
         status, *lines = answer.decode().split("\r\n")
         code = int(status.split()[1])
         if code != 101:
-            raise Refused(code) if code < 500 else CutOff(code)
+            raise Refused(code) if code < 500 and code != 429 else CutOff(code)
         given = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
         proof = base64.b64encode(hashlib.sha1(f"{key}{MAGIC}".encode(), usedforsecurity=False).digest())
         assert given["sec-websocket-accept"] == proof.decode()

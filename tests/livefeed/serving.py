@@ -22,6 +22,7 @@ LIVEFEED: dict[str, Any] = {
     "MAY_READ": "tests.livefeed.serving.may_read",
     "SAFETY_POLL_S": 0.02,
     "QUIET_S": 0.2,
+    "MAX_PER_USER": 1000,  # everybody is Olga
 }
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",

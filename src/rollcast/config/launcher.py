@@ -91,6 +91,9 @@ def uvicorn_settings(application: ASGI3Application) -> uvicorn.Config:
         ws_ping_interval=WS_PING_S,
         ws_ping_timeout=WS_PING_TIMEOUT_S,
         timeout_graceful_shutdown=GRACEFUL_S,
+        # Behind a proxy the client's address, which livefeed counts by, is what that one says. Believed are
+        # the proxies that FORWARDED_ALLOW_IPS names: without it those on this machine.
+        proxy_headers=True,
         lifespan="on",
         access_log=False,  # its lines hold query strings
         server_header=False,
