@@ -21,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from livefeed.connections import drain
     from livefeed.coroutines import aappend, aclose, ahead, amark, aread, areopen
     from livefeed.epochs import rotate_epoch
     from livefeed.log import (
@@ -60,6 +61,7 @@ __all__ = [
     "areopen",
     "close",
     "delete",
+    "drain",
     "head",
     "instance_epoch",
     "mark",
@@ -75,6 +77,7 @@ _HOMES: Final = {
     **dict.fromkeys(("EventsPruned", "Page", "read"), "livefeed.pages"),
     **dict.fromkeys(("FeedOpen", "Pruned", "delete", "prune"), "livefeed.retention"),
     **dict.fromkeys(("aappend", "aclose", "ahead", "amark", "aread", "areopen"), "livefeed.coroutines"),
+    "drain": "livefeed.connections",
     "rights_changed": "livefeed.rights",
     "rotate_epoch": "livefeed.epochs",
 }

@@ -62,6 +62,10 @@ DEFAULTS: Final[dict[str, Any]] = {
     # Rights are asked anew this often while a subscription stands: finds what nobody tells, such as an
     # expired session.
     "RECHECK_S": 60.0,
+    # A server that ends tells its clients to leave over this time, at moments of chance, and waits no longer.
+    "DRAIN_S": 5.0,
+    # So many leave a second: one tab does not hold up a restart, and a thousand do not all come back at once.
+    "DRAIN_PER_S": 50.0,
     # What `welcome` tells clients about coming back: first wait, upper bound of any wait.
     "RETRY_FIRST_MAX_MS": 5000,
     "RETRY_CAP_MS": 30000,

@@ -2,6 +2,7 @@
 
 PROMISE. Whoever has entered is counted, and reached by what concerns everybody, from the moment of entering
 to that of leaving. No more than MAX_CONNECTIONS, MAX_PER_USER and MAX_PER_ADDRESS are in at any moment.
+`drain` ends within DRAIN_S, whatever the peers do.
 
 WHY. Entering looks and counts without a wait in between. Counts are those of the members, not numbers of
 their own that could differ; leaving is the end of a `with` block, so whatever fails, nobody stays.
@@ -11,10 +12,12 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import math
+import random
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal, Protocol
 from weakref import WeakKeyDictionary
 
@@ -26,6 +29,11 @@ Transport = Literal["socket", "stream", "poll"]
 MINUTE_S: Final = 60
 # Of an IPv6 address: what one subscriber has, and may choose from for each connection.
 IPV6_NETWORK_BITS: Final = 64
+
+
+# The part of DRAIN_S in which connections are told to leave; the rest is for the closes to get through.
+_LEAVING: Final = 0.8
+_chance: Final = random.SystemRandom()
 
 
 class Refused(Exception):
@@ -49,6 +57,9 @@ class Member(Protocol):
     def ask_again(self) -> None:
         """What its user may read has changed."""
 
+    def drain(self, in_s: float) -> None:
+        """The server is about to end: say so, and leave in so many seconds."""
+
 
 class Connections:
     """See the head of this file."""
@@ -59,11 +70,20 @@ class Connections:
         self._members: set[Member] = set()
         self._strangers: Counter[str] = Counter()
         self._strangers_since = -float(MINUTE_S)
+        self._draining = False
+        self._left = asyncio.Event()
+
+    @property
+    def count(self) -> int:
+        """How many are in."""
+        return len(self._members)
 
     def check(self, who: str, address: str | None) -> None:
         """Raise Refused if there is no place for one more of this user from this address."""
-        later = option("RETRY_CAP_MS") // 1000
-        if len(self._members) >= option("MAX_CONNECTIONS"):
+        if self._draining:
+            raise Refused(CloseCode.RESTART, 503, math.ceil(option("RETRY_FIRST_MAX_MS") / 1000), unseen=True)
+        later = math.ceil(option("RETRY_CAP_MS") / 1000)
+        if self.count >= option("MAX_CONNECTIONS"):
             raise Refused(CloseCode.OVERLOADED, 503, later, unseen=True)
         of_user = sum(member.who == who for member in self._members)
         of_address = sum(member.address == address for member in self._members if address is not None)
@@ -79,6 +99,23 @@ class Connections:
             yield
         finally:
             self._members.discard(member)
+            self._left.set()
+
+    async def drain(self) -> None:
+        """Let nobody in any more, and have everybody leave, each at a moment of chance of its own.
+
+        Few are gone at once, many over DRAIN_S: whoever serves them next is not overrun. Those that have not
+        left by then (their peers do not read) are left to the server.
+        """
+        self._draining = True
+        window_s = min(self.count / option("DRAIN_PER_S"), option("DRAIN_S") * _LEAVING)
+        for member in self._members:
+            member.drain(_chance.uniform(0, window_s))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(option("DRAIN_S")):
+                while self._members:
+                    self._left.clear()
+                    await self._left.wait()
 
     def stranger(self, address: str | None) -> Refused:
         """What to answer to somebody who is not signed in."""
@@ -122,3 +159,11 @@ _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDic
 def connections() -> Connections:
     """Those of the running loop."""
     return _by_loop.setdefault(asyncio.get_running_loop(), Connections())
+
+
+async def drain() -> None:
+    """Tell every client of this process to come back elsewhere or later; takes DRAIN_S at most.
+
+    For whoever starts a server: before it closes its sockets. `livefeed.drain` is the same.
+    """
+    await connections().drain()

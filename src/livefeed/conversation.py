@@ -76,6 +76,11 @@ class Conversation:
         self._session.close(code)
         self._stir.set()
 
+    def drain(self, in_s: float) -> None:
+        """Tell the client that the server is about to end, and end the conversation in `in_s` seconds."""
+        self._session.drain(self._now(), in_s)
+        self._stir.set()
+
     # -- the client's side ----------------------------------------------------------------------------------
 
     async def ready_to_hear(self) -> None:

@@ -255,6 +255,11 @@ def bye(code: int) -> str:
     return encode({"t": "bye", "code": code})
 
 
+def drain(in_ms: int, retry_ms: int) -> str:
+    """The server is about to end: this connection closes then, and its client may come back within that."""
+    return encode({"t": "drain", "in_ms": in_ms, "retry_ms": retry_ms})
+
+
 def pong(n: int) -> str:
     """The answer to `ping`."""
     return encode({"t": "pong", "n": n})

@@ -16,6 +16,7 @@ window is open.
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -104,6 +105,7 @@ class Session:
         self._in_flight = 0
         self._heartbeat_at = now + limits.heartbeat_s
         self._quiet_at: float | None = None
+        self._drained_at = math.inf
         self._allowance = float(limits.messages_burst)
         self._allowance_at = now
 
@@ -150,6 +152,13 @@ class Session:
             self.close_code = code
             for number in list(self._subs):
                 self._drop(number)
+
+    def drain(self, now: float, in_s: float) -> None:
+        """Say that the server is about to end, and close this many seconds from now."""
+        if self._drained_at == math.inf:
+            self._drained_at = now + in_s
+            if self._greeted:
+                self._waiting.append(protocol.drain(round(in_s * 1000), self._limits.retry_first_max_ms))
 
     def _greet(self) -> None:
         limits = self._limits
@@ -273,6 +282,9 @@ class Session:
 
     def tick(self, now: float) -> None:
         """Look at the deadlines."""
+        if now >= self._drained_at:
+            self.close(CloseCode.COME_BACK)
+            return
         if not self._greeted:
             if now >= self._began_at + self._limits.hello_s:
                 self.close(CloseCode.NO_HELLO)
@@ -292,9 +304,12 @@ class Session:
 
     def deadline(self) -> float:
         """When `tick` must be called at the latest."""
-        if not self._greeted:
-            return self._began_at + self._limits.hello_s
-        times = [self._heartbeat_at] if self._quiet_at is None else [self._heartbeat_at, self._quiet_at]
+        times = [
+            self._drained_at,
+            self._heartbeat_at if self._greeted else self._began_at + self._limits.hello_s,
+        ]
+        if self._quiet_at is not None:
+            times.append(self._quiet_at)
         times += [
             sub.progress_at + self._limits.ack_timeout_s for sub in self._subs.values() if sub.outstanding
         ]

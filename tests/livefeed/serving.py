@@ -95,11 +95,12 @@ def main() -> None:
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sys.stdout.write(json.dumps({"port": listener.getsockname()[1]}) + "\n")
     sys.stdout.flush()
-    {"uvicorn": run_uvicorn, "daphne": run_daphne}[os.environ["LIVE_SERVER"]](listener)
+    run = {"uvicorn": run_uvicorn, "launcher": run_launcher, "daphne": run_daphne}
+    run[os.environ["LIVE_SERVER"]](listener)
 
 
 def run_uvicorn(listener: socket.socket) -> None:
-    """As the console does."""
+    """By uvicorn alone, as a project that mounts livefeed may do."""
     import uvicorn
 
     config = uvicorn.Config(
@@ -111,6 +112,14 @@ def run_uvicorn(listener: socket.socket) -> None:
         timeout_graceful_shutdown=1,  # an event stream has no end of its own that a redeploy could wait for
     )
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def run_launcher(listener: socket.socket) -> None:
+    """By what `rollcast up` is started with."""
+    from rollcast.config.launcher import Server as Launched
+    from rollcast.config.launcher import uvicorn_settings
+
+    Launched(uvicorn_settings(application())).run(sockets=[listener])
 
 
 def run_daphne(listener: socket.socket) -> None:
@@ -156,11 +165,11 @@ class Server:
         assert self._process is not None
         return Path(f"/proc/{self._process.pid}")
 
-    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
-        """End it."""
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> int | None:
+        """End it; by which signal it ended, as a negative number."""
         process, self._process = self._process, None
         if process is None:
-            return
+            return None
         process.send_signal(how)
         try:
             process.wait(10)
@@ -169,6 +178,7 @@ class Server:
             process.wait(10)
         assert process.stdout is not None
         process.stdout.close()
+        return process.returncode
 
 
 if __name__ == "__main__":

@@ -196,7 +196,7 @@ async def test_whoever_says_no_hello_is_closed_and_counts_until_then(olga: User,
     async with Peer(olga, greet=False) as peer:
         assert await refusal(olga) == 4013
         assert await peer.close_code() == 4003
-        await aeventually(lambda: not connections()._members)
+        await aeventually(lambda: connections().count == 0)
 
 
 class Broken(Exception):
@@ -217,7 +217,7 @@ async def test_nobody_stays_behind_whatever_is_cut_short(
     await off_loop(write, "f", 20)
     for last in range(1, 7):
         await _cut_at(olga, says, last, how)
-        assert not connections()._members
+        assert connections().count == 0
         assert not any(reader._watchers for reader in readers()._readers.values())
         here = asyncio.current_task()
         left = {task.get_name() for task in asyncio.all_tasks() if task is not here}

@@ -28,7 +28,7 @@ class Visit:
     ) -> None:
         fields = {"Host": "testserver", "Cookie": cookie, "Accept": accept, **(headers or {})}
         pairs = [*(("sub", json.dumps(sub)) for sub in subs), *query.items()]
-        self.scope = {
+        self.scope: dict[str, Any] = {
             "type": "http",
             "http_version": "1.1",
             "method": "GET",

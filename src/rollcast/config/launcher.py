@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING
 import uvicorn
 from typing_extensions import override
 
+import livefeed
+
 if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
 
@@ -29,7 +31,7 @@ BACKLOG = 2048  # a whole company's browsers come back at once after a restart
 KEEPALIVE_IDLE_S, KEEPALIVE_INTERVAL_S, KEEPALIVE_COUNT = 30, 10, 3
 WS_MAX_BYTES = 64 * 1024  # the protocol refuses 16 KiB itself, with a close code of its own
 WS_PING_S, WS_PING_TIMEOUT_S = 20.0, 60.0  # proxies cut idle sockets at 60 s; slow phones answer late
-GRACEFUL_S = 10  # a stalled client must not hold up a restart
+GRACEFUL_S = 10  # after the drain: a stalled client must not hold up a restart
 
 
 class AddressInUse(OSError):
@@ -101,10 +103,10 @@ def uvicorn_settings(application: ASGI3Application) -> uvicorn.Config:
     )
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server that says when it accepts connections."""
+class Server(uvicorn.Server):
+    """uvicorn's server that says when it accepts connections, and drains the live feed before it ends."""
 
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None] = lambda: None) -> None:
         super().__init__(config)
         self._on_ready = on_ready
 
@@ -113,6 +115,17 @@ class _Server(uvicorn.Server):
         await super().startup(sockets=sockets)
         if self.started:
             self._on_ready()
+
+    @override
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """uvicorn's own closes every socket at once, with 1012: that is for those who do not leave in time.
+
+        Until then pages are answered as ever.
+        """
+        try:
+            await livefeed.drain()
+        finally:
+            await super().shutdown(sockets=sockets)
 
 
 class Console:
@@ -141,7 +154,7 @@ class Console:
         if self._listener is None:
             self.bind()
         try:
-            _Server(uvicorn_settings(application), on_ready).run(
+            Server(uvicorn_settings(application), on_ready).run(
                 sockets=[self._listener] if self._listener else None
             )
         except KeyboardInterrupt:
