@@ -1,4 +1,4 @@
-"""The command line: `rollcast up | demo | worker | sign-in | rollout … | hosts … | recipe … | manage …`.
+"""The command line: `rollcast up | demo | drill | worker | sign-in | rollout … | hosts … | recipe … | manage …`.
 
 One module per noun; each adds its arguments here and imports what it works with only when it runs, so that
 `--help` answers at once. A command returns its exit code: 0 done, 1 failed or not possible, 2 bad input.
@@ -12,11 +12,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from rollcast.cli import demo, hosts, manage, recipe, rollout, sign_in, up, worker
+from rollcast.cli import demo, drill, hosts, manage, recipe, rollout, sign_in, up, worker
 from rollcast.cli.installation import PRIVATE_UMASK
 from rollcast.cli.said import say_error
 
-NOUNS: Final = (up, demo, worker, sign_in, rollout, hosts, recipe, manage)
+NOUNS: Final = (up, demo, drill, worker, sign_in, rollout, hosts, recipe, manage)
 
 
 def arguments() -> argparse.ArgumentParser:

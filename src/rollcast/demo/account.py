@@ -14,7 +14,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
 Sabotage: TypeAlias = Literal["drop", "repeat", "swap"]
 LINE: Final = "line"
@@ -103,6 +103,19 @@ class Account:
             "seconds": seconds,
             "closed": self.closed,
         }
+
+
+def account_text(said: Mapping[str, Any]) -> str:
+    """`as_json` for people."""
+    lines = said["lines"]
+    return (
+        f"{said['hosts']} hosts: " + ", ".join(f"{n} {state}" for state, n in said["targets"].items()) + "\n"
+        f"lines written {lines['written']}, stored {lines['stored']}, received {lines['received']}\n"
+        f"lost {said['lost']}, repeated {said['repeated']}, disordered {said['disordered']}; "
+        f"bytes {'the same' if said['bytes_same'] else 'NOT the same'}\n"
+        f"console at most {said['console_peak_mb']} MB, {said['seconds']} s\n"
+        f"the account is {'closed' if said['closed'] else 'OPEN'}"
+    )
 
 
 def close_account(

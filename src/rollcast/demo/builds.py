@@ -12,6 +12,7 @@ from typing import Final
 
 VERSIONS: Final = ("1.41.2", "1.42.0", "1.42.1", "1.43.0")
 RECIPE: Final = "update-game-server"
+DRILL_RECIPE: Final = "drill"
 # Big enough that an upload shows progress, small enough for 200 hosts on one machine.
 BUILD_BYTES: Final = 192 * 1024
 PARTS: Final = ("bin/server", "data/worlds.pak", "data/scripts.pak", "data/语言包.pak", "config/defaults.ini")
@@ -33,12 +34,19 @@ def build(version: str) -> bytes:
     return gzip.compress(packed.getvalue(), compresslevel=1, mtime=0)
 
 
-def put_files(home: Path) -> None:
-    """Put the recipe and the builds into the installation's folders, unless they are there already."""
-    recipe = home / "recipes" / f"{RECIPE}.yml"
+def put_recipe(home: Path, name: str) -> None:
+    """Put one of our recipes into the installation's folder, unless it is there already."""
+    recipe = home / "recipes" / f"{name}.yml"
     if not recipe.exists():
         recipe.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(Path(__file__).parent / "recipes" / recipe.name, recipe)
+        unfinished = recipe.with_suffix(".new")
+        shutil.copyfile(Path(__file__).parent / "recipes" / recipe.name, unfinished)
+        unfinished.rename(recipe)
+
+
+def put_files(home: Path) -> None:
+    """Put the recipe and the builds into the installation's folders, unless they are there already."""
+    put_recipe(home, RECIPE)
     files = home / "files"
     files.mkdir(parents=True, exist_ok=True)
     for version in VERSIONS:

@@ -19,6 +19,8 @@ from typing import Any, Final
 
 # Two hundred host keys are made in well under a second; the first migration on a slow disk takes longest.
 READY_S: Final = 60.0
+# It only breaks connections; a machine that is this slow is out of order.
+ANSWER_S: Final = 20.0
 # Longer than the launcher's and the worker's own ends together.
 END_S: Final = 30.0
 
@@ -46,19 +48,41 @@ class Child:
 
     def await_ready(self) -> dict[str, Any]:
         """The first line of its stdout; ChildFailed if it ends before or takes longer than READY_S."""
+        ready = self._hear(READY_S)
+        if ready is None:
+            self.end()
+            raise ChildFailed(f"the {self.name} did not start{self._last_words()}")
+        return ready
+
+    def ask(self, line: str) -> dict[str, Any]:
+        """Say a line on its stdin; the line on its stdout that answers it. ChildFailed if none comes."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{line}\n".encode())
+        self.process.stdin.flush()
+        answer = self._hear(ANSWER_S)
+        if answer is None:
+            raise ChildFailed(f"the {self.name} does not answer{self._last_words()}")
+        return answer
+
+    def has_spoken(self) -> bool:
+        """Whether there is something on its stdout that was not heard yet."""
+        assert self.process.stdout is not None
+        return bool(select.select([self.process.stdout], [], [], 0)[0])
+
+    def _hear(self, within_s: float) -> dict[str, Any] | None:
+        """The next line of its stdout; None if it ends or says nothing in time."""
         assert self.process.stdout is not None
         descriptor = self.process.stdout.fileno()
-        until = time.monotonic() + READY_S
+        until = time.monotonic() + within_s
         said = b""
-        while b"\n" not in said:
+        while not said.endswith(b"\n"):
             readable, _, _ = select.select([descriptor], [], [], max(0.0, until - time.monotonic()))
             data = os.read(descriptor, 4096) if readable else b""
             if not data:
-                self.end()
-                raise ChildFailed(f"the {self.name} did not start{self._last_words()}")
+                return None
             said += data
-        ready: dict[str, Any] = json.loads(said.partition(b"\n")[0])
-        return ready
+        heard: dict[str, Any] = json.loads(said)
+        return heard
 
     def _last_words(self) -> str:
         if self.log is None:

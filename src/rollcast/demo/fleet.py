@@ -3,6 +3,13 @@
 Starts one SSH server per host, writes the inventory, says `{"ready": …}` on stdout and runs until SIGTERM,
 SIGINT or, with `--lifeline`, the end of its stdin (its parent is gone). Its end is a power cut: whatever
 still runs on the hosts is ended. What a killed fleet left behind is ended at the next start.
+
+With `--lifeline` it does what a drill says on stdin, a line each, and answers each with a line on stdout,
+`{"hit": NAME}`, or null where nothing was to be hit. PICK is a number from 0 to 1 (never 1) that picks a host
+among those that have a connection.
+
+    cut PICK             break the host's connections
+    restart PICK DOWN    do that, and let its SSH server listen again only after DOWN seconds
 """
 
 from __future__ import annotations
@@ -20,7 +27,7 @@ import asyncssh
 
 from rollcast.demo.hosts import PORTS_END, DemoHost, fleet_hosts, kept_ports, prepare, write_inventory
 from rollcast.demo.power import power_off
-from rollcast.demo.server import listen
+from rollcast.demo.server import HostServer
 
 PORTS_FROM: Final = 22001
 DEFAULT_HOSTS: Final = 24
@@ -30,28 +37,29 @@ _TRIES: Final = 2000
 
 async def start_servers(
     folder: Path, hosts: list[DemoHost], speed: float, ports_from: int
-) -> tuple[list[asyncssh.SSHAcceptor], dict[str, int]]:
-    """Listen for each host, on its kept port if that is free; returns the listeners and the ports by name."""
+) -> list[HostServer]:
+    """Listen for each host, on its kept port if that is free."""
     client_key = asyncssh.read_private_key(folder / "keys" / "client")
     kept = kept_ports(folder)
     reserved = set(kept.values())
-    listeners, ports = [], {}
+    servers = []
     for host in hosts:
         wanted = [kept[host.name]] if host.name in kept else []
         free = (port for port in _from(ports_from) if port not in reserved)
         for port in [*wanted, *(next(free) for _ in range(_TRIES))]:
             reserved.add(port)
+            server = HostServer(host, port, speed, client_key)
             try:
-                listeners.append(await listen(host, port, speed, client_key))
+                await server.listen()
             except OSError:
                 continue
-            ports[host.name] = port
+            servers.append(server)
             break
         else:
             raise SystemExit(
                 f"no free port between {ports_from} and {PORTS_END}: choose another --ports-from"
             )
-    return listeners, ports
+    return servers
 
 
 def _from(first: int) -> list[int]:
@@ -64,26 +72,58 @@ async def run(folder: Path, count: int, speed: float, ports_from: int, *, lifeli
     end = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, end.set)
-    if lifeline:
-        loop.add_reader(sys.stdin.fileno(), _end_with_stdin, end)
     hosts = fleet_hosts(folder, count)
     prepare(folder, hosts)
     power_off(folder)
-    listeners, ports = await start_servers(folder, hosts, speed, ports_from)
+    servers = await start_servers(folder, hosts, speed, ports_from)
     try:
-        inventory = write_inventory(folder, hosts, ports)
+        inventory = write_inventory(folder, hosts, {server.host.name: server.port for server in servers})
+        if lifeline:
+            loop.add_reader(sys.stdin.fileno(), Faults(servers, end).hear)
         print(json.dumps({"ready": True, "hosts": len(hosts), "inventory": str(inventory)}), flush=True)
         await end.wait()
     finally:
-        for listener in listeners:
-            listener.close()
+        for server in servers:
+            server.close()
         if not power_off(folder):
             print(f"processes of the demo fleet in {folder} are still alive", file=sys.stderr)
 
 
-def _end_with_stdin(end: asyncio.Event) -> None:
-    if not os.read(sys.stdin.fileno(), 1024):
-        end.set()
+class Faults:
+    """Does to the hosts' SSH servers what stdin says; its end is the fleet's."""
+
+    def __init__(self, servers: list[HostServer], end: asyncio.Event) -> None:
+        self._servers = servers
+        self._end = end
+        self._heard = b""
+        self._mending: set[asyncio.Task[None]] = set()
+
+    def hear(self) -> None:
+        """Read what there is to read."""
+        said = os.read(sys.stdin.fileno(), 1024)
+        if not said:
+            self._end.set()
+        *lines, self._heard = (self._heard + said).split(b"\n")
+        for line in lines:
+            print(json.dumps({"hit": self._do(*line.decode().split())}), flush=True)
+
+    def _do(self, verb: str, pick: str, down_s: str = "0") -> str | None:
+        connected = [server for server in self._servers if server.connections]
+        if not connected:
+            return None
+        server = connected[int(float(pick) * len(connected))]
+        if verb == "restart":
+            server.close()
+            task = asyncio.create_task(_listen_again(server, float(down_s)))
+            self._mending.add(task)
+            task.add_done_callback(self._mending.discard)
+        server.cut()
+        return server.host.name
+
+
+async def _listen_again(server: HostServer, down_s: float) -> None:
+    await asyncio.sleep(down_s)
+    await server.listen()
 
 
 def main() -> None:

@@ -146,6 +146,23 @@ check_health() {
     done
 }
 
+chatter() { # seconds by the clock, whatever the speed: much output in bursts, lines that come in pieces, no end
+    clock
+    until=$((now + $1 * 100))
+    while [ "$now" -lt "$until" ]; do
+        for who in 张三 Alice 李四 Bob 王五 Carol 赵六 Dave 钱七 Eve 孙八 Frank; do
+            say "$who: 世界频道 hello from $HOSTNAME, 祝大家玩得开心！"
+        done
+        printf '\r在线 online %d ' "$now"
+        sleep 0.1
+        printf 'half a line, 半行'
+        sleep 0.15
+        printf ' and its end 结束\n'
+        clock
+    done
+    printf 'no newline at the end 没有换行'
+}
+
 open_doors() {
     rm -f "$game/closed"
     for door in login matchmaking party queue invite; do
@@ -164,6 +181,7 @@ game-stop) stop_server ;;
 game-switch) switch_version "$1" ;;
 game-start) start_server ;;
 game-health) check_health ;;
+game-chatter) chatter "$1" ;;
 game-open) open_doors ;;
 game-version) cat "$game/version" ;;
 esac

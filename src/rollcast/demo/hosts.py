@@ -25,7 +25,9 @@ ADDRESS: Final = "127.0.0.1"
 PORTS_END: Final = 32768
 ZONES: Final = ("eu", "us", "bj", "sg")
 TAGS: Final = ("gate", "battle", "chat")
-COMMANDS: Final = ("announce", "close", "players", "stop", "switch", "start", "health", "open", "version")
+COMMANDS: Final = (
+    *("announce", "close", "players", "stop", "switch", "start", "health", "chatter", "open", "version"),
+)
 FIRST_VERSION: Final = "1.41.2"
 # The variable that marks every process started on a demo host; its value is the host's folder.
 MARKER: Final = "ROLLCAST_DEMO_HOST"

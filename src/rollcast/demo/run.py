@@ -21,7 +21,7 @@ def run_demo(home: Path, *, hosts: int, speed: float, port: int | None, called: 
     """
     for number in (signal.SIGTERM, signal.SIGINT):  # SIGINT too: a script's background job has it ignored
         signal.signal(number, signal.default_int_handler)
-    chosen = free_port(USUAL_PORT) if port is None else port
+    chosen = free_port(USUAL_PORT if port is None else port)
     try:
         with set_up(home, hosts=hosts, speed=speed, port=chosen, ports_from=PORTS_FROM, quiet=False) as stage:
             _welcome(stage, called)
@@ -56,7 +56,7 @@ def _welcome(stage: Stage, called: str) -> None:
 
 
 def _until_one_ends(stage: Stage) -> int:
-    children = {child.pidfd: child for child in (stage.console, stage.fleet)}
+    children = {child.pidfd: child for child in (stage.crew.console.child, stage.fleet)}
     ended, _, _ = select.select(list(children), [], [])
     print(f"the {children[ended[0]].name} ended by itself", flush=True)
     return 1

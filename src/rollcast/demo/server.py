@@ -12,6 +12,8 @@ from __future__ import annotations
 import asyncio
 import getpass
 import os
+import socket
+import struct
 import subprocess
 from collections.abc import Callable
 from contextlib import suppress
@@ -27,40 +29,75 @@ CHUNK: Final = 64 * 1024
 ENCRYPTION: Final = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com", "aes128-ctr")
 
 
-async def listen(
-    host: DemoHost, port: int, speed: float, client_key: asyncssh.SSHKey
-) -> asyncssh.SSHAcceptor:
-    """Start the host's SSH server on `port`; raises OSError if it is taken."""
-    environment = host.environment(speed)
-    return await asyncssh.listen(
-        ADDRESS,
-        port,
-        server_factory=lambda: _Server(host, environment),
-        server_host_keys=[str(host.key_file)],
-        authorized_client_keys=asyncssh.import_authorized_keys(client_key.export_public_key().decode()),
-        config=None,
-        encryption_algs=ENCRYPTION,
-        compression_algs=["none"],
-        gss_host=None,
-        password_auth=False,
-        kbdint_auth=False,
-        keepalive_interval=30,
-        login_timeout=30,
-        backlog=64,
-    )
+class HostServer:
+    """One host's SSH server. It may be closed and listen again: what was started on the host goes on."""
+
+    def __init__(self, host: DemoHost, port: int, speed: float, client_key: asyncssh.SSHKey) -> None:
+        self.host = host
+        self.port = port
+        self.connections: set[asyncssh.SSHServerConnection] = set()
+        self._environment = host.environment(speed)
+        self._client_key = client_key
+        self._acceptor: asyncssh.SSHAcceptor | None = None
+
+    async def listen(self) -> None:
+        """Start it; raises OSError if the port is taken."""
+        public_key = self._client_key.export_public_key().decode()
+        self._acceptor = await asyncssh.listen(
+            ADDRESS,
+            self.port,
+            server_factory=lambda: _Server(self.host, self._environment, self.connections),
+            server_host_keys=[str(self.host.key_file)],
+            authorized_client_keys=asyncssh.import_authorized_keys(public_key),
+            config=None,
+            encryption_algs=ENCRYPTION,
+            compression_algs=["none"],
+            gss_host=None,
+            password_auth=False,
+            kbdint_auth=False,
+            keepalive_interval=30,
+            login_timeout=30,
+            backlog=64,
+        )
+
+    def close(self) -> None:
+        """Take no further connections; those that there are stay."""
+        if self._acceptor is not None:
+            self._acceptor.close()
+
+    def cut(self) -> int:
+        """Break every connection in the middle of whatever it sends; the answer is how many there were."""
+        cut = list(self.connections)
+        for connection in cut:
+            raw: socket.socket = connection.get_extra_info("socket")
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close() is a reset
+            connection.abort()
+        return len(cut)
 
 
 class _Server(asyncssh.SSHServer):
     """Lets the current user in by key and gives each session a shell command."""
 
-    def __init__(self, host: DemoHost, environment: dict[str, str]) -> None:
+    def __init__(
+        self,
+        host: DemoHost,
+        environment: dict[str, str],
+        connections: set[asyncssh.SSHServerConnection],
+    ) -> None:
         self._host = host
         self._environment = environment
+        self._connections = connections
         self._connection: asyncssh.SSHServerConnection | None = None
 
     @override
     def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
         self._connection = conn
+        self._connections.add(conn)
+
+    @override
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._connection is not None:
+            self._connections.discard(self._connection)
 
     @override
     def begin_auth(self, username: str) -> bool:

@@ -4,18 +4,25 @@ from __future__ import annotations
 
 import fcntl
 import json
+import random
+import shutil
 import socket
 import sys
+import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
 from rollcast.demo.children import Child, ChildFailed
+from rollcast.demo.crew import Crew, crew_of
+from rollcast.demo.hosts import ADDRESS, PORTS_END
 
 ACTOR: Final = "cli:demo"
 OPERATOR: Final = "demo"
+_TRIES: Final = 200
 
 
 @dataclass(frozen=True)
@@ -24,9 +31,10 @@ class Stage:
 
     home: Path
     fleet: Child
-    console: Child
+    crew: Crew
     url: str
     hosts: int
+    speed: float
 
     def sign_in_link(self) -> str:
         """A link that signs the demo's operator in, once."""
@@ -42,11 +50,12 @@ class Stage:
 
 @contextmanager
 def set_up(
-    home: Path, *, hosts: int, speed: float, port: int, ports_from: int, quiet: bool
+    home: Path, *, hosts: int, speed: float, port: int, ports_from: int, quiet: bool, workers: int = 0
 ) -> Iterator[Stage]:
     """Start everything and end it on the way out: console first, then the fleet's power.
 
-    `quiet`: the children's stderr goes to files in `home`. Raises ChildFailed, OSError.
+    `workers` beside the console; 0: it has one in its own process. `quiet`: the children's stderr goes to
+    files in `home`. Raises ChildFailed, OSError.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -67,27 +76,38 @@ def set_up(
         stack.callback(fleet.end)
         _prepare_installation(home)
         _import_fleet(Path(fleet.await_ready()["inventory"]))
-        console = Child(
-            "console",
-            [
-                *(sys.executable, "-m", "rollcast.cli", "up", "--json", "--lifeline"),
-                *("--home", str(home), "--port", str(port)),
-            ],
-            home / "console.log" if quiet else None,
-        )
-        stack.callback(console.end)
-        yield Stage(home, fleet, console, str(console.await_ready()["url"]), hosts)
+        crew = crew_of(home, port=port, workers=workers, quiet=quiet)
+        stack.callback(crew.end)
+        yield Stage(home, fleet, crew, crew.start(), hosts, speed)
 
 
-def free_port(wanted: int) -> int:
-    """`wanted` if nobody listens there, else 0: let the console choose."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", wanted))
-        except OSError:
-            return 0
-    return wanted
+@contextmanager
+def temporary_home(prefix: str) -> Iterator[Path]:
+    """A folder that is gone afterwards."""
+    home = Path(tempfile.mkdtemp(prefix=prefix))
+    try:
+        yield home
+    finally:
+        shutil.rmtree(home)
+
+
+def tell_why(home: Path) -> None:
+    """An account that does not close is a fault of ours: say what the processes said."""
+    for log in sorted(home.glob("*.log")):
+        if text := log.read_text("utf-8", "replace").strip():
+            print(f"--- {log.name}\n{text[-8000:]}", file=sys.stderr, flush=True)
+
+
+def free_port(wanted: int = 0) -> int:
+    """`wanted` if nobody listens there, else one that nobody is given while the console is started again."""
+    tried = chain([wanted] if wanted else [], (random.randrange(10_000, PORTS_END) for _ in range(_TRIES)))
+    for port in tried:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with suppress(OSError):
+                probe.bind((ADDRESS, port))
+                return port
+    raise ChildFailed("there is no free port for the console: give one with --port")
 
 
 def _prepare_installation(home: Path) -> None:

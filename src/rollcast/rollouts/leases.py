@@ -63,6 +63,15 @@ class Held:
     fence: int
 
 
+@dataclass(frozen=True)
+class Hold:
+    """A row as somebody looking on sees it: the rollout's or a target's, and the process that holds it."""
+
+    row: str
+    fence: int
+    pid: int | None  # of the worker that holds it; None = nobody does
+
+
 class Trust:
     """How long a worker may still act without having renewed: its own side of the lease.
 
@@ -119,6 +128,16 @@ def held_rollouts(worker_id: int) -> list[Held]:
         state__in=[state.value for state in ROLLOUT_ENDS]
     )
     return [Held(pk, fence) for pk, fence in rows.order_by("pk").values_list("pk", "fence")]
+
+
+def holds(rollout_id: int) -> list[Hold]:
+    """Who holds what of the rollout that is under way: itself first, then its targets."""
+    rollouts = Rollout.objects.filter(pk=rollout_id).exclude(state__in=[end.value for end in ROLLOUT_ENDS])
+    targets = Target.objects.filter(rollout=rollout_id, state__in=WORKED_ON).order_by("pk")
+    return [
+        *(Hold("rollout", *row) for row in rollouts.values_list("fence", "conductor__info__pid")),
+        *(Hold(f"t{pk}", *row) for pk, *row in targets.values_list("pk", "fence", "worker__info__pid")),
+    ]
 
 
 def release(worker_id: int) -> None:
