@@ -9,7 +9,7 @@ ARGS ?=
 CATALOGUES := $(shell find src -name '*.po')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo example test test-long check fix bench-quick shots lock clean
+.PHONY: help install demo drill drills example test test-long check fix bench-quick shots lock clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -18,6 +18,12 @@ install: $(VENV)/.run  ## set .venv up, so that .venv/bin/rollcast works
 
 demo: $(VENV)/.run  ## console + a fleet of real SSH servers on loopback; ARGS="--hosts 200 --speed 2"
 	@$(BIN)/rollcast demo --home .demo $(ARGS)
+
+drill: $(VENV)/.run  ## kill and cut everything during a rollout; ARGS="--seed 7 --minutes 1 --json": docs/promises.md
+	@$(BIN)/rollcast drill $(ARGS)
+
+drills: $(VENV)/.run  ## many of them, a line each; ARGS="--seeds 1-200 --seconds 15 --parallel 2"
+	@$(BIN)/python -m tests.promises.drills $(ARGS)
 
 example: $(VENV)/.run  ## the classic Channels tutorial beside livefeed: docs/ver-update.md; ARGS="--port 9000"
 	@cd examples && ../$(BIN)/python -m ver_update $(ARGS)
@@ -52,7 +58,7 @@ lock: $(VENV)/.dev  ## write the lock files anew from pyproject.toml (needs uv o
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q pyproject.toml --group dev -o requirements-dev.lock
 
 clean:  ## remove what the tasks made, but not .demo/
-	rm -rf $(VENV) .shots .mypy_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) .shots .drills .mypy_cache .ruff_cache .import_linter_cache
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Rollcast needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Type:  make $(MAKECMDGOALS) PYTHON=python3.11"; exit 1; }

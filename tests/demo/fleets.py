@@ -38,6 +38,15 @@ class RunningFleet:
             agent_path=None,
         )
 
+    def tell(self, line: str) -> str | None:
+        """Say a line as a drill does; the host that it hit."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        self.process.stdin.write(f"{line}\n")
+        self.process.stdin.flush()
+        hit: str | None = json.loads(self.process.stdout.readline())["hit"]
+        return hit
+
     def power_off(self) -> None:
         self.process.send_signal(signal.SIGTERM)
         assert self.process.wait(20) == 0

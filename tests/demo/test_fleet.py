@@ -11,7 +11,7 @@ import asyncssh
 import pytest
 
 from rollcast.demo.hosts import PORTS_END, fleet_hosts, ill_hosts
-from tests.demo.fleets import processes_under, running_fleet
+from tests.demo.fleets import RunningFleet, processes_under, running_fleet
 from tests.waiting import aeventually, eventually
 
 
@@ -76,6 +76,43 @@ async def test_a_cut_ends_no_detached_step_but_a_power_cut_does(tmp_path: Path) 
         fleet.power_off()
         assert processes_under(fleet.folder) == []
         assert not (fleet.home("us-01") / "ended").exists()
+
+
+async def test_a_drill_cuts_a_host_that_has_a_connection_and_ends_no_detached_step(tmp_path: Path) -> None:
+    with running_fleet(tmp_path / "fleet") as fleet:
+        assert fleet.tell("cut 0.5") is None
+        connection = await fleet.connect("us-01")
+        await connection.run("setsid sleep 600 </dev/null >/dev/null 2>&1 &")
+        attached = await connection.create_process("sleep 500")
+        assert fleet.tell("cut 0.99") == "us-01"
+        await connection.wait_closed()
+        assert (await attached.wait()).exit_status is None
+        assert "sleep" in _commands(fleet.folder)
+        async with fleet.connect("us-01") as again:
+            assert (await again.run("echo here")).stdout == "here\n"
+
+
+async def test_a_restarted_ssh_server_is_away_for_a_while_and_ends_no_detached_step(tmp_path: Path) -> None:
+    with running_fleet(tmp_path / "fleet") as fleet:
+        connection = await fleet.connect("bj-01")
+        await connection.run("setsid sleep 600 </dev/null >/dev/null 2>&1 &")
+        assert fleet.tell("restart 0.1 0.3") == "bj-01"
+        await connection.wait_closed()
+        with pytest.raises(ConnectionRefusedError):
+            await fleet.connect("bj-01")
+        assert "sleep" in _commands(fleet.folder)
+        async with fleet.connect("us-01") as other:
+            assert (await other.run("echo here")).stdout == "here\n"
+
+        await aeventually(lambda: _answers(fleet, "bj-01"))
+
+
+async def _answers(fleet: RunningFleet, name: str) -> bool:
+    try:
+        async with fleet.connect(name) as connection:
+            return bool((await connection.run("echo here")).stdout == "here\n")
+    except ConnectionRefusedError:
+        return False
 
 
 async def test_what_a_killed_fleet_left_is_ended_at_the_next_start(tmp_path: Path) -> None:

@@ -19,11 +19,15 @@ from rollcast.demo.children import END_S, Child, ChildFailed
 
 @dataclass
 class Post:
-    """One process of the console. `argv` is what its next start is called with."""
+    """One process of the console. `argv` is what its next start is called with.
+
+    `patience_s`: how long it may take to end in order. `remarks`: how it did not.
+    """
 
     name: str
     argv: Sequence[str]
     log: Path | None
+    patience_s: float = END_S
     remarks: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -73,7 +77,7 @@ class Post:
         try:
             while not gone.is_set():
                 try:
-                    async with asyncio.timeout(END_S):
+                    async with asyncio.timeout(self.patience_s):
                         await gone.wait()
                 except TimeoutError:
                     self._hurry()
@@ -82,9 +86,9 @@ class Post:
         return self.child.process.wait()
 
     def _hurry(self) -> None:
-        """Nothing has happened for END_S: if it was told to end in order, it had its time."""
+        """Nothing has happened for `patience_s`: if it was told to end in order, it had its time."""
         if self._told:
-            self.remarks.append(f"the {self.name} did not end within {END_S:.0f} s of being told")
+            self.remarks.append(f"the {self.name} did not end within {self.patience_s:g} s of being told")
         if self._struck:
             self.strike(signal.SIGKILL)
 

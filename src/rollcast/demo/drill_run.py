@@ -19,7 +19,7 @@ from typing import Any, Final
 from rollcast.demo.account import Sabotage, account_text
 from rollcast.demo.drill import Drill, Drilled, kept
 from rollcast.demo.drill_plan import Style
-from rollcast.demo.stage import free_port, set_up, tell_why, temporary_home
+from rollcast.demo.stage import CONSOLES_FROM, free_port, set_up, tell_why, temporary_home
 
 # The fake servers' speed: a host is through in some seconds, so that many steps begin and end during a drill.
 SPEED: Final = 5.0
@@ -50,7 +50,7 @@ def run_drill(
                 hosts=hosts,
                 speed=SPEED,
                 port=free_port(),
-                ports_from=random.randrange(10_000, 30_000),
+                ports_from=random.randrange(10_000, CONSOLES_FROM),
                 quiet=True,
                 workers=WORKERS if style == "apart" else 0,
             ) as stage:

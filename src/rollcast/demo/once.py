@@ -19,7 +19,7 @@ from rollcast.demo.browser import Browser, Refused
 from rollcast.demo.builds import RECIPE
 from rollcast.demo.evidence import account_of
 from rollcast.demo.receiving import receive
-from rollcast.demo.stage import Stage, set_up, tell_why, temporary_home
+from rollcast.demo.stage import CONSOLES_FROM, Stage, set_up, tell_why, temporary_home
 
 DEFAULT_SPEED: Final = 10.0
 # 200 hosts on two busy cores end in a third of this; who waits longer waits for nothing.
@@ -30,7 +30,7 @@ def run_once(*, hosts: int, speed: float | None, as_json: bool, how: Sabotage | 
     """Run it and print the account; 0 only if it is closed."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     began = time.monotonic()
-    ports_from = random.randrange(10_000, 30_000)  # two runs at a time need not try the same ports
+    ports_from = random.randrange(10_000, CONSOLES_FROM)  # two runs at a time need not try the same ports
     with temporary_home("rollcast-once-") as home:
         try:
             with set_up(

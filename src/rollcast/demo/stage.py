@@ -22,6 +22,9 @@ from rollcast.demo.hosts import ADDRESS, PORTS_END
 
 ACTOR: Final = "cli:demo"
 OPERATOR: Final = "demo"
+# A console that is started again needs its port again: no fleet of ours is given ports from here on, and above
+# PORTS_END Linux gives them to outgoing connections.
+CONSOLES_FROM: Final = 30_000
 _TRIES: Final = 200
 
 
@@ -100,7 +103,9 @@ def tell_why(home: Path) -> None:
 
 def free_port(wanted: int = 0) -> int:
     """`wanted` if nobody listens there, else one that nobody is given while the console is started again."""
-    tried = chain([wanted] if wanted else [], (random.randrange(10_000, PORTS_END) for _ in range(_TRIES)))
+    tried = chain(
+        [wanted] if wanted else [], (random.randrange(CONSOLES_FROM, PORTS_END) for _ in range(_TRIES))
+    )
     for port in tried:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

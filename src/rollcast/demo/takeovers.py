@@ -7,10 +7,13 @@ higher fence, or needs none any more. A process that held nothing is not taken o
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+
+from rollcast.demo.crew import Post
 
 if TYPE_CHECKING:
     from rollcast.worker.database import Database
@@ -35,25 +38,30 @@ class Takeovers:
         self._expected: list[_Expected] = []
         self.took: list[float] = []
 
-    async def expect(self, pid: int, strike: Callable[[], None]) -> None:
-        """Strike the process, and expect that what it holds at that moment is taken over."""
+    async def strike(self, posts: Sequence[Post], number: signal.Signals, pick: float) -> str:
+        """End one of the posts, if possible one that holds something, and expect that this is taken over."""
         from rollcast.rollouts import leases
 
         held = await self._database(leases.holds, self._rollout_id)
-        since = time.monotonic()
-        strike()
+        pids = {hold.pid for hold in held}
+        choice = [post for post in posts if post.child.process.pid in pids] or posts
+        post = choice[int(pick * len(choice))]
+        pid, since = post.child.process.pid, time.monotonic()
+        post.strike(number)
         fences = {hold.row: hold.fence for hold in held if hold.pid == pid}
         if fences:
             self._expected.append(_Expected(pid, since, fences))
+        return post.name
 
     async def watch(self) -> None:
         """Look for ever."""
         while True:
             if self._expected:
-                await self._look()
+                await self.look()
             await asyncio.sleep(_POLL_S)
 
-    async def _look(self) -> None:
+    async def look(self) -> None:
+        """See what has been taken over by now."""
         from rollcast.rollouts import leases
 
         holds = {hold.row: hold for hold in await self._database(leases.holds, self._rollout_id)}
@@ -69,13 +77,9 @@ class Takeovers:
                 self.took.append(now - expected.since)
                 self._say({"takeover_s": round(now - expected.since, 1), "rows": len(expected.fences)})
 
-    def remarks(self, at_most_s: float) -> Iterator[str]:
-        """What took too long, or never happened although the rollout has not ended."""
-        for seconds in self.took:
-            if seconds > at_most_s:
-                yield f"a takeover took {seconds:.1f} s"
-        now = time.monotonic()
+    def remarks(self) -> Iterator[str]:
+        """What has never been taken over although it was not at its end."""
         for expected in self._expected:
-            if now - expected.since > at_most_s:
-                rows = ", ".join(expected.fences)
-                yield f"nobody took over {rows} from process {expected.pid} in {now - expected.since:.1f} s"
+            rows = ", ".join(expected.fences)
+            seconds = time.monotonic() - expected.since
+            yield f"nobody took over {rows} from process {expected.pid} in {seconds:.1f} s"
