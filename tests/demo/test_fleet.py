@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
 
 import asyncssh
@@ -104,7 +106,8 @@ async def test_a_restarted_ssh_server_is_away_for_a_while_and_ends_no_detached_s
         async with fleet.connect("us-01") as other:
             assert (await other.run("echo here")).stdout == "here\n"
 
-        await aeventually(lambda: _answers(fleet, "bj-01"))
+        is_back: Callable[[], Awaitable[bool]] = partial(_answers, fleet, "bj-01")
+        await aeventually(is_back)
 
 
 async def _answers(fleet: RunningFleet, name: str) -> bool:

@@ -22,8 +22,8 @@ from rollcast.demo.hosts import ADDRESS, PORTS_END
 
 ACTOR: Final = "cli:demo"
 OPERATOR: Final = "demo"
-# A console that is started again needs its port again: no fleet of ours is given ports from here on, and above
-# PORTS_END Linux gives them to outgoing connections.
+# A console that is started again needs its port again: our fleets look below this, and from PORTS_END on
+# Linux gives ports to outgoing connections.
 CONSOLES_FROM: Final = 30_000
 _TRIES: Final = 200
 
