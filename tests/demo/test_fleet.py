@@ -93,22 +93,28 @@ async def test_a_drill_cuts_a_host_that_has_a_connection_and_ends_no_detached_st
             assert (await again.run("echo here")).stdout == "here\n"
 
 
-async def test_a_restarted_ssh_server_is_away_for_a_while_and_ends_no_detached_step(tmp_path: Path) -> None:
+async def test_an_ssh_server_that_is_killed_ends_no_detached_step_and_comes_back(tmp_path: Path) -> None:
     with running_fleet(tmp_path / "fleet") as fleet:
         connection = await fleet.connect("bj-01")
         await connection.run("setsid sleep 600 </dev/null >/dev/null 2>&1 &")
-        assert fleet.tell("restart 0.1 0.3") == "bj-01"
+        assert fleet.tell("restart 0.1 0.05") == "bj-01"
         await connection.wait_closed()
-        with pytest.raises(ConnectionRefusedError):
-            await fleet.connect("bj-01")
-        assert "sleep" in _commands(fleet.folder)
-        async with fleet.connect("us-01") as other:
-            assert (await other.run("echo here")).stdout == "here\n"
-
         port = next(int(row["port"]) for row in fleet.rows if row["name"] == "bj-01")
         await aeventually(lambda: _listens(port))
         async with fleet.connect("bj-01") as again:
             assert (await again.run("echo here")).stdout == "here\n"
+        assert "sleep" in _commands(fleet.folder)
+
+
+async def test_an_ssh_server_that_is_away_takes_no_connection(tmp_path: Path) -> None:
+    with running_fleet(tmp_path / "fleet") as fleet:
+        connection = await fleet.connect("bj-01")
+        assert fleet.tell("restart 0.1 600") == "bj-01"
+        await connection.wait_closed()
+        with pytest.raises(ConnectionRefusedError):
+            await fleet.connect("bj-01")
+        async with fleet.connect("us-01") as other:
+            assert (await other.run("echo here")).stdout == "here\n"
 
 
 def _listens(port: int) -> bool:
