@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rollcast.demo import asking
 from tests.demo.fleets import processes_under
 from tests.waiting import eventually
 
@@ -93,6 +94,22 @@ def test_a_second_start_finds_the_rollout_where_the_power_was_cut(tmp_path: Path
         (link,) = run("sign-in")
         assert "/sign-in/link/" in link["link"]
     assert not _named(home)
+
+
+def test_a_drill_that_was_asked_for_on_the_page_is_carried_out_by_the_demo(tmp_path: Path) -> None:
+    home = tmp_path / "demo"
+
+    def state() -> dict[str, Any]:
+        return asking.said(home) or {"running": True}
+
+    with running_demo(home, "50"):
+        assert asking.ask(home, 6.0)
+        eventually(lambda: not state()["running"], 300.0)
+        assert (state()["remarks"], state()["account"]["closed"]) == ([], True)
+        assert sum(state()["account"]["faults"].values()) == len(state()["faults"]) > 0
+        assert asking.asked(home) is None
+        page = rollcast(home)("rollout", "show", str(state()["rollout"]))[0]
+        assert page["rollout"]["state"] == "succeeded"
 
 
 def test_a_killed_demo_leaves_nothing_running_and_two_in_one_folder_are_refused(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Final
 from rollcast.cli.arguments import Commands, add_home, add_json
 from rollcast.cli.installation import command, cookie_of, forget_address, note_address
 from rollcast.cli.said import FAILED, OK, print_json, say
+from rollcast.config.boot import SETTINGS
 
 PORT: Final = 8420
 # A worker that ends gives its rollouts back; what it cannot give back in this time lapses by its lease.
@@ -28,6 +29,7 @@ def add_to(commands: Commands) -> None:
         "--no-worker", action="store_true", help="only the web; run `rollcast worker` beside it"
     )
     add_json(parser)
+    parser.add_argument("--settings", default=SETTINGS, help=argparse.SUPPRESS)  # the demo has its own
     parser.add_argument("--lifeline", action="store_true", help="end when stdin ends")
     add_home(parser)
     parser.set_defaults(act=up)
@@ -43,7 +45,7 @@ def up(given: argparse.Namespace) -> int:
     home = given.home.resolve()
     console = Console(given.host, given.port)
     port = console.bind()
-    configure(home, origins=origins_of(given.host, port), cookie=cookie_of(home))
+    configure(home, origins=origins_of(given.host, port), cookie=cookie_of(home), settings=given.settings)
     collect_statics()
     if given.lifeline:
         threading.Thread(target=_end_with_stdin, name="lifeline", daemon=True).start()

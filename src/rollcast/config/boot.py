@@ -31,10 +31,16 @@ def origins_of(host: str, port: int) -> list[str]:
 
 
 def configure(
-    home: Path, *, origins: Sequence[str] = (), cookie: str = "rollcast", log_level: str = "WARNING"
+    home: Path,
+    *,
+    origins: Sequence[str] = (),
+    cookie: str = "rollcast",
+    log_level: str = "WARNING",
+    settings: str = SETTINGS,
 ) -> None:
     """Create `home` where it is missing (mode 700), set the environment, set Django up, and migrate.
 
+    `settings`: dotted path of the settings module, which takes the rest from the environment as ours does.
     Raises OSError when `home` cannot be written.
     """
     home.mkdir(parents=True, exist_ok=True)
@@ -44,7 +50,7 @@ def configure(
     with _one_at_a_time(home):
         _write_secret(home / "secret_key")
     os.environ.update(
-        DJANGO_SETTINGS_MODULE=SETTINGS,
+        DJANGO_SETTINGS_MODULE=settings,
         ROLLCAST_HOME=str(home),
         # Not ROLLCAST_ORIGINS: that is what the operator adds, and children must find it as it was.
         ROLLCAST_ALLOWED_ORIGINS=",".join(origins),

@@ -7,6 +7,7 @@ and the child with it.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import select
@@ -95,6 +96,17 @@ class Child:
             if line.startswith("VmHWM:"):
                 return round(int(line.split()[1]) * 1024 / 1e6, 1)
         raise ChildFailed(f"the {self.name} has ended")
+
+    async def ended(self) -> int:
+        """Return when it has ended: its exit code, negative for a signal."""
+        loop, gone = asyncio.get_running_loop(), asyncio.Event()
+        descriptor = self.pidfd
+        loop.add_reader(descriptor, gone.set)
+        try:
+            await gone.wait()
+        finally:
+            loop.remove_reader(descriptor)
+        return self.process.wait()
 
     def end(self) -> None:
         """End it by SIGTERM, after END_S by SIGKILL; harmless when it has ended."""

@@ -53,9 +53,9 @@ class Post:
     def strike(self, number: signal.Signals) -> None:
         """End it by this signal; `keep` starts it again."""
         self._ready = self._ready or self.child.has_spoken()
+        # One that is told while it starts, or told again while it ends, need not end in order.
+        self._told = number is signal.SIGTERM and self._ready and not self._struck
         self._struck = True
-        # One that was told to while it was starting need not end in order.
-        self._told = number is signal.SIGTERM and self._ready
         self.child.process.send_signal(number)
 
     async def keep(self) -> None:
@@ -71,19 +71,12 @@ class Post:
             self._child = Child(self.name, self.argv, self.log)
 
     async def _end_of_child(self) -> int:
-        loop, gone = asyncio.get_running_loop(), asyncio.Event()
-        descriptor = self.child.pidfd
-        loop.add_reader(descriptor, gone.set)
-        try:
-            while not gone.is_set():
-                try:
-                    async with asyncio.timeout(self.patience_s):
-                        await gone.wait()
-                except TimeoutError:
-                    self._hurry()
-        finally:
-            loop.remove_reader(descriptor)
-        return self.child.process.wait()
+        while True:
+            try:
+                async with asyncio.timeout(self.patience_s):
+                    return await self.child.ended()
+            except TimeoutError:
+                self._hurry()
 
     def _hurry(self) -> None:
         """Nothing has happened for `patience_s`: if it was told to end in order, it had its time."""
@@ -124,7 +117,7 @@ class Crew:
             post.end()
 
 
-def crew_of(home: Path, *, port: int, workers: int, quiet: bool) -> Crew:
+def crew_of(home: Path, *, port: int, workers: int, quiet: bool, settings: str) -> Crew:
     """The processes of the installation in `home`; with `workers` = 0 the console has its own."""
 
     def log(name: str) -> Path | None:
@@ -132,7 +125,8 @@ def crew_of(home: Path, *, port: int, workers: int, quiet: bool) -> Crew:
 
     rollcast = [sys.executable, "-m", "rollcast.cli"]
     common = ["--json", "--lifeline", "--home", str(home)]
-    console = [*rollcast, "up", *common, *(["--no-worker"] if workers else []), "--port", str(port)]
+    alone = ["--no-worker"] if workers else []
+    console = [*rollcast, "up", *common, *alone, "--settings", settings, "--port", str(port)]
     return Crew(
         Post("console", console, log("console")),
         tuple(

@@ -13,7 +13,7 @@ import secrets
 import signal
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,7 +22,6 @@ from livefeed.client import FeedRefused, FeedReset, FeedUnreachable
 from rollcast.demo.account import Account, Event, Sabotage, sabotage
 from rollcast.demo.browser import Browser
 from rollcast.demo.builds import DRILL_RECIPE, put_recipe
-from rollcast.demo.crew import Post
 from rollcast.demo.cutting import CuttingProxy
 from rollcast.demo.drill_plan import Fault, Style, fault_plan
 from rollcast.demo.evidence import account_of
@@ -236,19 +235,3 @@ def remarks_on(page: dict[str, Any]) -> Iterator[str]:
         for run in ran:
             if run["state"] == StepState.INTERRUPTED.value:
                 yield f"{name}: {names[run['step']]} was interrupted: {run['reason']} {run['detail']}"
-
-
-async def kept(posts: tuple[Post, ...], drill: Coroutine[Any, Any, Drilled]) -> Drilled:
-    """The outcome of the drill, while the posts are kept; ChildFailed once one of them ended by itself."""
-    keeping = [asyncio.create_task(post.keep()) for post in posts]
-    drilling = asyncio.create_task(drill)
-    try:
-        await asyncio.wait([drilling, *keeping], return_when=asyncio.FIRST_COMPLETED)
-        for task in keeping:
-            if task.done():
-                await task
-        return drilling.result()
-    finally:
-        for one in (drilling, *keeping):
-            one.cancel()
-        await asyncio.gather(drilling, *keeping, return_exceptions=True)

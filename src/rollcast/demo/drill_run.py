@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from rollcast.demo.account import Sabotage, account_text
-from rollcast.demo.drill import Drill, Drilled, kept
+from rollcast.demo.drill import Drill, Drilled
 from rollcast.demo.drill_plan import Style
-from rollcast.demo.stage import CONSOLES_FROM, free_port, set_up, tell_why, temporary_home
+from rollcast.demo.stage import CONSOLES_FROM, free_port, kept, set_up, tell_why, temporary_home
 
 # The fake servers' speed: a host is through in some seconds, so that many steps begin and end during a drill.
 SPEED: Final = 5.0
@@ -55,7 +55,7 @@ def run_drill(
                 workers=WORKERS if style == "apart" else 0,
             ) as stage:
                 drill = Drill(stage, seed, seconds, style, progress, how)
-                drilled = asyncio.run(kept(stage.crew.posts, drill.run()))
+                drilled = asyncio.run(kept(stage, drill.run()))
         except Exception:
             tell_why(folder)
             raise

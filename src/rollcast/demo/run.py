@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import getpass
-import select
 import signal
 from pathlib import Path
 from typing import Final
 
+from rollcast.demo import asking
+from rollcast.demo.carrying import carry_out_drills
 from rollcast.demo.fleet import PORTS_FROM
-from rollcast.demo.stage import Stage, free_port, set_up
+from rollcast.demo.stage import Stage, free_port, kept, set_up
 
 USUAL_PORT: Final = 8420
+SETTINGS: Final = "rollcast.demo.settings"
 
 
 def run_demo(home: Path, *, hosts: int, speed: float, port: int | None, called: str) -> int:
@@ -23,10 +26,13 @@ def run_demo(home: Path, *, hosts: int, speed: float, port: int | None, called: 
         signal.signal(number, signal.default_int_handler)
     chosen = free_port(USUAL_PORT if port is None else port)
     try:
-        with set_up(home, hosts=hosts, speed=speed, port=chosen, ports_from=PORTS_FROM, quiet=False) as stage:
+        with set_up(
+            home, hosts=hosts, speed=speed, port=chosen, ports_from=PORTS_FROM, quiet=False, settings=SETTINGS
+        ) as stage:
+            asking.forget_unfinished(home)
             _welcome(stage, called)
             try:
-                return _until_one_ends(stage)
+                asyncio.run(kept(stage, carry_out_drills(stage)))
             except KeyboardInterrupt:
                 signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C must not leave half
                 print("\nending: the console first, then the power of the fleet …", flush=True)
@@ -53,10 +59,3 @@ def _welcome(stage: Stage, called: str) -> None:
 """,
         flush=True,
     )
-
-
-def _until_one_ends(stage: Stage) -> int:
-    children = {child.pidfd: child for child in (stage.crew.console.child, stage.fleet)}
-    ended, _, _ = select.select(list(children), [], [])
-    print(f"the {children[ended[0]].name} ended by itself", flush=True)
-    return 1

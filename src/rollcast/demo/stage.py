@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import random
@@ -9,16 +10,19 @@ import shutil
 import socket
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Final
+from typing import Any, Final, TypeVar
 
+from rollcast.config.boot import SETTINGS as SHIPPED
 from rollcast.demo.children import Child, ChildFailed
 from rollcast.demo.crew import Crew, crew_of
 from rollcast.demo.hosts import ADDRESS, PORTS_END
+
+T = TypeVar("T")
 
 ACTOR: Final = "cli:demo"
 OPERATOR: Final = "demo"
@@ -53,12 +57,20 @@ class Stage:
 
 @contextmanager
 def set_up(
-    home: Path, *, hosts: int, speed: float, port: int, ports_from: int, quiet: bool, workers: int = 0
+    home: Path,
+    *,
+    hosts: int,
+    speed: float,
+    port: int,
+    ports_from: int,
+    quiet: bool,
+    workers: int = 0,
+    settings: str = SHIPPED,
 ) -> Iterator[Stage]:
     """Start everything and end it on the way out: console first, then the fleet's power.
 
-    `workers` beside the console; 0: it has one in its own process. `quiet`: the children's stderr goes to
-    files in `home`. Raises ChildFailed, OSError.
+    `workers` beside the console; 0: it has one in its own process. `settings`: dotted path of the console's.
+    `quiet`: the children's stderr goes to files in `home`. Raises ChildFailed, OSError.
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     with ExitStack() as stack:
@@ -79,9 +91,31 @@ def set_up(
         stack.callback(fleet.end)
         _prepare_installation(home)
         _import_fleet(Path(fleet.await_ready()["inventory"]))
-        crew = crew_of(home, port=port, workers=workers, quiet=quiet)
+        crew = crew_of(home, port=port, workers=workers, quiet=quiet, settings=settings)
         stack.callback(crew.end)
         yield Stage(home, fleet, crew, crew.start(), hosts, speed)
+
+
+async def kept(stage: Stage, work: Coroutine[Any, Any, T]) -> T:
+    """The outcome of the work, while the crew is kept; ChildFailed once a process has ended by itself."""
+    keeping = [*(asyncio.create_task(post.keep()) for post in stage.crew.posts)]
+    keeping.append(asyncio.create_task(_watch(stage.fleet)))
+    working = asyncio.create_task(work)
+    try:
+        await asyncio.wait([working, *keeping], return_when=asyncio.FIRST_COMPLETED)
+        for task in keeping:
+            if task.done():
+                await task
+        return working.result()
+    finally:
+        for one in (working, *keeping):
+            one.cancel()
+        await asyncio.gather(working, *keeping, return_exceptions=True)
+
+
+async def _watch(child: Child) -> None:
+    code = await child.ended()
+    raise ChildFailed(f"the {child.name} ended by itself (exit code {code})")
 
 
 @contextmanager

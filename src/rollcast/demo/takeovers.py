@@ -1,7 +1,9 @@
 """How long it takes until somebody else holds what a process held that was ended.
 
 A takeover begins when the process is struck and has happened when each row that it held has a holder with a
-higher fence, or needs none any more. A process that held nothing is not taken over from.
+higher fence, or needs none any more. A process that held nothing is not taken over from. When the next one is
+struck before it could take over, the count begins anew: what is measured is how long the work waits for
+somebody, not how often somebody was killed.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ import asyncio
 import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from rollcast.demo.crew import Post
@@ -49,6 +51,7 @@ class Takeovers:
         pid, since = post.child.process.pid, time.monotonic()
         post.strike(number)
         fences = {hold.row: hold.fence for hold in held if hold.pid == pid}
+        self._expected = [replace(expected, since=since) for expected in self._expected]
         if fences:
             self._expected.append(_Expected(pid, since, fences))
         return post.name
