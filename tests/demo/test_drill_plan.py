@@ -46,4 +46,4 @@ def test_seeds_bring_every_kind() -> None:
 
 def test_what_a_fault_picks_is_one_of_what_there_is() -> None:
     faults = [fault for seed in SEEDS for fault in fault_plan(seed, 60, "apart")]
-    assert all(0 <= fault.pick < 1 and fault.down_s > 0 for fault in faults)
+    assert all(0 <= fault.pick < 1 and fault.lasts_s > 0 for fault in faults)

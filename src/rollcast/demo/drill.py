@@ -9,6 +9,7 @@ health check, a takeover that never came, a process that ended by itself or not 
 from __future__ import annotations
 
 import asyncio
+import os
 import secrets
 import signal
 import time
@@ -22,6 +23,7 @@ from livefeed.client import FeedRefused, FeedReset, FeedUnreachable
 from rollcast.demo.account import Account, Event, Sabotage, sabotage
 from rollcast.demo.browser import Browser
 from rollcast.demo.builds import DRILL_RECIPE, put_recipe
+from rollcast.demo.children import Child
 from rollcast.demo.cutting import CuttingProxy
 from rollcast.demo.drill_plan import Fault, Style, fault_plan
 from rollcast.demo.evidence import account_of
@@ -87,6 +89,7 @@ class Drill:
     _faults: Counter[str] = field(default_factory=Counter)
     _remarks: list[str] = field(default_factory=list)
     _received: list[Event] = field(default_factory=list)
+    _frozen: list[Child] = field(default_factory=list)
     _peak_mb: float = 0.0
 
     async def run(self) -> Drilled:
@@ -109,6 +112,8 @@ class Drill:
             page = await self._database(queries.rollout_page, self.rollout_id)
             return await self._database(self._draw_up, page)
         finally:
+            for child in list(self._frozen):
+                self._thaw(child)
             await self._proxy.close()
             await self._database.close()
 
@@ -179,7 +184,9 @@ class Drill:
             case "ssh_cut":
                 return await self._aim(lambda: self._tell_fleet(f"cut {fault.pick}"))
             case "sshd_restart":
-                return await self._aim(lambda: self._tell_fleet(f"restart {fault.pick} {fault.down_s}"))
+                return await self._aim(lambda: self._tell_fleet(f"restart {fault.pick} {fault.lasts_s}"))
+            case "worker_freeze":
+                return await self._freeze_worker(fault)
             case _:
                 return await self._end_process(fault)
 
@@ -202,7 +209,26 @@ class Drill:
         number = signal.SIGKILL if fault.kind.endswith("kill") else signal.SIGTERM
         crew = self.stage.crew
         posts = crew.workers if fault.kind.startswith("worker") else (crew.console,)
-        return await self._takeovers.strike(posts, number, fault.pick)
+        post, held = await self._takeovers.choose(posts, fault.pick)
+        pid = post.child.process.pid
+        post.strike(number)
+        self._takeovers.expect(pid, held)
+        return post.name
+
+    async def _freeze_worker(self, fault: Fault) -> str:
+        """A worker that wakes when others act in its place: whatever it still does then must not count."""
+        post, held = await self._takeovers.choose(self.stage.crew.workers, fault.pick)
+        child = post.child
+        await self._database(freeze_outside_transactions, child)
+        self._takeovers.expect(child.process.pid, held)
+        self._frozen.append(child)
+        asyncio.get_running_loop().call_later(fault.lasts_s, self._thaw, child)
+        return post.name
+
+    def _thaw(self, child: Child) -> None:
+        if child in self._frozen:
+            self._frozen.remove(child)
+            child.process.send_signal(signal.SIGCONT)
 
     # ---- the account ---------------------------------------------------------------------------------------
 
@@ -217,6 +243,15 @@ class Drill:
             remarks=(*self._remarks, *crew, *self._takeovers.remarks(), *remarks_on(page)),
             peak_mb=self._peak_mb,
         )
+
+
+def freeze_outside_transactions(child: Child) -> None:
+    """Stop this process while we hold the database's write lock, so that it does not freeze with it."""
+    from django.db import transaction
+
+    with transaction.atomic(), suppress(ChildProcessError):  # it may have been ended just now
+        child.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, child.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
 
 
 def remarks_on(page: dict[str, Any]) -> Iterator[str]:

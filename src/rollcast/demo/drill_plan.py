@@ -16,6 +16,7 @@ Style: TypeAlias = Literal["apart", "together"]
 Kind: TypeAlias = Literal[
     "worker_kill",
     "worker_term",
+    "worker_freeze",
     "web_kill",
     "web_term",
     "console_kill",
@@ -27,13 +28,14 @@ Kind: TypeAlias = Literal[
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _EVERYWHERE: Final[tuple[Kind, ...]] = ("browser_cut", "ssh_cut", "sshd_restart")
 KINDS_OF: Final[dict[Style, tuple[Kind, ...]]] = {
-    "apart": ("worker_kill", "worker_term", "web_kill", "web_term", *_EVERYWHERE),
+    "apart": ("worker_kill", "worker_term", "worker_freeze", "web_kill", "web_term", *_EVERYWHERE),
     "together": ("console_kill", "console_term", *_EVERYWHERE),
 }
 # Seconds between two faults: short enough that some meet while another is not mended yet.
 GAP_S: Final = (1.0, 4.5)
-# Seconds for which a host's SSH server stays away.
-DOWN_S: Final = (0.5, 4.0)
+# Seconds for which a host's SSH server stays away, and a worker is frozen: longer than its lease is trusted.
+AWAY_S: Final = (0.5, 4.0)
+FROZEN_S: Final = (11.0, 14.0)
 
 
 @dataclass(frozen=True)
@@ -43,7 +45,7 @@ class Fault:
     at_s: float
     kind: Kind
     pick: float  # from 0 to 1 (never 1): which of all that it could hit
-    down_s: float  # only for sshd_restart: how long it stays away
+    lasts_s: float  # only of sshd_restart and worker_freeze
 
 
 def style_of(seed: int) -> Style:
@@ -60,6 +62,8 @@ def fault_plan(seed: int, seconds: float, style: Style) -> tuple[Fault, ...]:
     while at_s < seconds:
         if not deck:
             deck = rng.sample(KINDS_OF[style], len(KINDS_OF[style]))
-        faults.append(Fault(at_s, deck.pop(), rng.random(), rng.uniform(*DOWN_S)))
+        kind = deck.pop()
+        lasts_s = rng.uniform(*(FROZEN_S if kind == "worker_freeze" else AWAY_S))
+        faults.append(Fault(at_s, kind, rng.random(), lasts_s))
         at_s += rng.uniform(*GAP_S)
     return tuple(faults)

@@ -25,6 +25,7 @@ LENGTHS: Final = (60, 30, 180)
 FAULTS: Final[dict[Kind, str | Promise]] = {
     "worker_kill": gettext_lazy("Worker killed"),
     "worker_term": gettext_lazy("Worker told to end"),
+    "worker_freeze": gettext_lazy("Worker frozen until others took it for gone"),
     "web_kill": gettext_lazy("Web killed"),
     "web_term": gettext_lazy("Web told to end"),
     "console_kill": gettext_lazy("Web and worker killed"),

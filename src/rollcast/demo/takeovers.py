@@ -9,18 +9,19 @@ somebody, not how often somebody was killed.
 from __future__ import annotations
 
 import asyncio
-import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from rollcast.demo.crew import Post
 
 if TYPE_CHECKING:
-    from rollcast.worker.database import Database
+    from rollcast.rollouts.leases import Hold
 
 _POLL_S: Final = 0.1
+# `worker.database.Database`, asked for nothing else.
+_Ask: TypeAlias = "Callable[[Callable[[int], list[Hold]], int], Awaitable[list[Hold]]]"
 
 
 @dataclass(frozen=True)
@@ -33,28 +34,38 @@ class _Expected:
 class Takeovers:
     """The takeovers of one rollout; `took` has the seconds of each, in the order in which they happened."""
 
-    def __init__(self, rollout_id: int, database: Database, say: Callable[[dict[str, object]], None]) -> None:
+    def __init__(
+        self,
+        rollout_id: int,
+        database: _Ask,
+        say: Callable[[dict[str, object]], None],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._rollout_id = rollout_id
         self._database = database
         self._say = say
+        self._clock = clock
         self._expected: list[_Expected] = []
         self.took: list[float] = []
 
-    async def strike(self, posts: Sequence[Post], number: signal.Signals, pick: float) -> str:
-        """End one of the posts, if possible one that holds something, and expect that this is taken over."""
+    async def choose(self, posts: Sequence[Post], pick: float) -> tuple[Post, list[Hold]]:
+        """One of the posts, if possible one that holds something, and who holds what now."""
         from rollcast.rollouts import leases
 
         held = await self._database(leases.holds, self._rollout_id)
         pids = {hold.pid for hold in held}
         choice = [post for post in posts if post.child.process.pid in pids] or posts
-        post = choice[int(pick * len(choice))]
-        pid, since = post.child.process.pid, time.monotonic()
-        post.strike(number)
-        fences = {hold.row: hold.fence for hold in held if hold.pid == pid}
+        return choice[int(pick * len(choice))], held
+
+    def expect(self, pid: int, held: Sequence[Hold]) -> None:
+        """This process was struck just now: what it held is to be taken over."""
+        if any(expected.pid == pid for expected in self._expected):
+            return  # frozen before and killed now: it is waited for already
+        since = self._clock()
         self._expected = [replace(expected, since=since) for expected in self._expected]
+        fences = {hold.row: hold.fence for hold in held if hold.pid == pid}
         if fences:
             self._expected.append(_Expected(pid, since, fences))
-        return post.name
 
     async def watch(self) -> None:
         """Look for ever."""
@@ -68,7 +79,7 @@ class Takeovers:
         from rollcast.rollouts import leases
 
         holds = {hold.row: hold for hold in await self._database(leases.holds, self._rollout_id)}
-        now = time.monotonic()
+        now = self._clock()
         for expected in list(self._expected):
             waiting = [
                 row
@@ -84,5 +95,5 @@ class Takeovers:
         """What has never been taken over although it was not at its end."""
         for expected in self._expected:
             rows = ", ".join(expected.fences)
-            seconds = time.monotonic() - expected.since
+            seconds = self._clock() - expected.since
             yield f"nobody took over {rows} from process {expected.pid} in {seconds:.1f} s"
