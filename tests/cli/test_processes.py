@@ -89,6 +89,23 @@ def test_a_console_without_a_worker_and_a_worker_beside_it(home: Path, tmp_path:
     assert rollcast(home, "sign-in").returncode == 1
 
 
+def test_a_worker_with_a_lifeline_says_who_it_is_and_ends_with_its_stdin(home: Path) -> None:
+    process = subprocess.Popen(
+        [*COMMAND, "worker", "--json", "--lifeline", "--name", "one", "--home", str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+    assert process.stdin is not None
+    assert process.stdout is not None
+    with process:
+        said = json.loads(process.stdout.readline())
+        assert (said["pid"], said["worker"][:4]) == (process.pid, "one-")
+        process.stdin.close()
+        assert process.wait(60) == 0
+
+
 def test_a_port_that_is_taken_is_named_with_the_cure(home: Path) -> None:
     with running("up", "--no-worker", "--port", "0", "--json", "--home", str(home)) as (_, first):
         port = json.loads(first)["url"].rpartition(":")[2]

@@ -48,6 +48,22 @@ def test_a_silent_workers_rows_are_claimed_with_a_new_fence(desk: Desk, running:
     assert [held.id for held in queries.targets_of_worker(other, TARGET_ACTIVE)] == [target]
 
 
+def test_who_holds_what_is_seen_by_process_until_it_has_ended(desk: Desk, running: tuple[int, int]) -> None:
+    rollout, target = running
+    fence = desk.fence(target)
+    other = leases.register("other", desk.now, {"pid": 4711})
+    leases.release(desk.worker)
+    assert [(hold.row, hold.pid) for hold in leases.holds(rollout)] == [
+        ("rollout", None),
+        (f"t{target}", None),
+    ]
+    leases.claim_targets(other, desk.now, 100)
+    assert leases.holds(rollout)[1] == leases.Hold(f"t{target}", fence + 1, 4711)
+    change = TargetChange(target, fence + 1, frozenset({TargetState.RUNNING}), TargetState.FAILED, "x")
+    assert actions.record([change]) == [True]
+    assert [hold.row for hold in leases.holds(rollout)] == ["rollout"]
+
+
 def test_a_worker_that_beats_again_in_time_keeps_what_it_has(desk: Desk, running: tuple[int, int]) -> None:
     leases.beat(desk.worker, desk.now + 9)
     other = leases.register("other", desk.now + 15, {})

@@ -39,7 +39,8 @@ def add_to(commands: Commands) -> None:
 
 def drill(given: argparse.Namespace) -> int:
     """Run one drill."""
-    seconds = given.seconds if given.seconds is not None else 60 * (given.minutes or 1.0)
+    minutes = 1.0 if given.minutes is None else given.minutes
+    seconds = 60 * minutes if given.seconds is None else given.seconds
     if not 1 <= given.hosts <= 500 or not 5 <= seconds <= MAX_SECONDS:
         say("--hosts is a number from 1 to 500; a drill lasts from 5 seconds to a day")
         return BAD_INPUT

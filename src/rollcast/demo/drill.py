@@ -86,11 +86,11 @@ class Drill:
     style: Style
     say: Say
     how: Sabotage | None = None
-    _faults: Counter[str] = field(default_factory=Counter)
-    _remarks: list[str] = field(default_factory=list)
-    _received: list[Event] = field(default_factory=list)
-    _frozen: list[Child] = field(default_factory=list)
-    _peak_mb: float = 0.0
+    _faults: Counter[str] = field(default_factory=Counter, init=False)
+    _remarks: list[str] = field(default_factory=list, init=False)
+    _received: list[Event] = field(default_factory=list, init=False)
+    _frozen: list[Child] = field(default_factory=list, init=False)
+    _peak_mb: float = field(default=0.0, init=False)
 
     async def run(self) -> Drilled:
         """Start the rollout, do the faults, let it end, and draw up the account."""
@@ -123,6 +123,8 @@ class Drill:
         return browser
 
     def _start(self) -> int:
+        from rollcast.conf import option
+
         put_recipe(self.stage.home, DRILL_RECIPE)
         waves, n = waves_of(self.stage.hosts, self.seconds)
         talk_s = self.seconds / n - _GAME_S / self.stage.speed - _OVERHEAD_S
@@ -130,7 +132,7 @@ class Drill:
             "recipe": DRILL_RECIPE,
             "params": {"talk": str(max(2, round(talk_s)))},
             "waves": waves,
-            "parallel": self.stage.hosts,
+            "parallel": min(self.stage.hosts, option("MAX_PARALLEL")),
             "idempotency_key": f"drill-{secrets.token_hex(8)}",
         }
         return int(self.browser.post("/api/rollouts", body)["id"])
