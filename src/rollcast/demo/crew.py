@@ -51,17 +51,26 @@ class Post:
         return ready
 
     def strike(self, number: signal.Signals) -> None:
-        """End it by this signal; `keep` starts it again."""
+        """End it by this signal; `keep`, on whose loop this is called, starts it again."""
         self._ready = self._ready or self.child.has_spoken()
         # One that is told while it starts, or told again while it ends, need not end in order.
         self._told = number is signal.SIGTERM and self._ready and not self._struck
         self._struck = True
         self.child.process.send_signal(number)
+        asyncio.get_running_loop().call_later(self.patience_s, self._hurry, self.child)
+
+    def _hurry(self, child: Child) -> None:
+        """It had its time."""
+        if child is self._child and child.process.poll() is None:
+            if self._told:
+                self.remarks.append(f"the {self.name} did not end within {self.patience_s:g} s of being told")
+            self._told = False
+            child.process.kill()
 
     async def keep(self) -> None:
         """Start it again whenever it was struck; ChildFailed once it ends without."""
         while True:
-            code = await self._end_of_child()
+            code = await self.child.ended()
             if not self._struck:
                 raise ChildFailed(f"the {self.name} ended by itself (exit code {code})")
             if self._told and code != 0:
@@ -69,21 +78,6 @@ class Post:
             self.child.end()
             self._struck = self._told = self._ready = False
             self._child = Child(self.name, self.argv, self.log)
-
-    async def _end_of_child(self) -> int:
-        while True:
-            try:
-                async with asyncio.timeout(self.patience_s):
-                    return await self.child.ended()
-            except TimeoutError:
-                self._hurry()
-
-    def _hurry(self) -> None:
-        """Nothing has happened for `patience_s`: if it was told to end in order, it had its time."""
-        if self._told:
-            self.remarks.append(f"the {self.name} did not end within {self.patience_s:g} s of being told")
-        if self._struck:
-            self.strike(signal.SIGKILL)
 
     def end(self) -> None:
         """The end of it, in order; harmless when it has ended."""
