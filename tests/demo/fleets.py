@@ -38,13 +38,13 @@ class RunningFleet:
             agent_path=None,
         )
 
-    def tell(self, line: str) -> str | None:
-        """Say a line as a drill does; the host that it hit."""
+    def tell(self, line: str) -> list[str]:
+        """Say a line as a drill does; the hosts that it hit."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{line}\n")
         self.process.stdin.flush()
-        hit: str | None = json.loads(self.process.stdout.readline())["hit"]
+        hit: list[str] = json.loads(self.process.stdout.readline())["hit"]
         return hit
 
     def power_off(self) -> None:

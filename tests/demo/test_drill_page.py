@@ -72,8 +72,8 @@ def test_a_length_that_is_not_offered_is_the_usual_one(client: Client, home: Pat
 
 
 def test_while_it_runs_the_page_looks_again_and_nobody_starts_another(client: Client, home: Path) -> None:
-    fault = {"at_s": 2.1, "fault": "sshd_restart", "hit": "eu-01"}
-    asking.say(home, state(faults=[fault, {"at_s": 4.0, "fault": "console_kill", "hit": "console"}]))
+    fault = {"at_s": 2.1, "fault": "sshd_restart", "hit": ["eu-01"]}
+    asking.say(home, state(faults=[fault, {"at_s": 4.0, "fault": "console_kill", "hit": ["console"]}]))
     page = client.get("/drill/").content.decode()
     assert 'hx-trigger="every 1s"' in page
     assert "SSH server killed and restarted" in page

@@ -81,11 +81,11 @@ async def test_a_cut_ends_no_detached_step_but_a_power_cut_does(tmp_path: Path) 
 
 async def test_a_drill_cuts_a_host_that_has_a_connection_and_ends_no_detached_step(tmp_path: Path) -> None:
     with running_fleet(tmp_path / "fleet") as fleet:
-        assert fleet.tell("cut 0.5") is None
+        assert fleet.tell("cut 0.5") == []
         connection = await fleet.connect("us-01")
         await connection.run("setsid sleep 600 </dev/null >/dev/null 2>&1 &")
         attached = await connection.create_process("sleep 500")
-        assert fleet.tell("cut 0.99") == "us-01"
+        assert fleet.tell("cut 0.99") == ["us-01"]
         await connection.wait_closed()
         assert (await attached.wait()).exit_status is None
         assert "sleep" in _commands(fleet.folder)
@@ -97,7 +97,7 @@ async def test_an_ssh_server_that_is_killed_ends_no_detached_step_and_comes_back
     with running_fleet(tmp_path / "fleet") as fleet:
         connection = await fleet.connect("bj-01")
         await connection.run("setsid sleep 600 </dev/null >/dev/null 2>&1 &")
-        assert fleet.tell("restart 0.1 0.05") == "bj-01"
+        assert fleet.tell("restart 0.1 0.05") == ["bj-01"]
         await connection.wait_closed()
         port = next(int(row["port"]) for row in fleet.rows if row["name"] == "bj-01")
         await aeventually(lambda: _listens(port))
@@ -109,7 +109,7 @@ async def test_an_ssh_server_that_is_killed_ends_no_detached_step_and_comes_back
 async def test_an_ssh_server_that_is_away_takes_no_connection(tmp_path: Path) -> None:
     with running_fleet(tmp_path / "fleet") as fleet:
         connection = await fleet.connect("bj-01")
-        assert fleet.tell("restart 0.1 600") == "bj-01"
+        assert fleet.tell("restart 0.1 600") == ["bj-01"]
         await connection.wait_closed()
         with pytest.raises(ConnectionRefusedError):
             await fleet.connect("bj-01")

@@ -3,7 +3,8 @@
 By two files in the demo's folder: `drill.asked` from the page, made only if it is not there, so that two
 clicks are one drill; and `drill.json`, what the process says of the present or the last drill:
 
-    {"seconds", "began_ms", "running", "rollout", "faults": [{"at_s", "fault", "hit"}, …], "took": [s, …],
+    {"seconds", "began_ms", "running", "rollout", "took": [seconds of each takeover],
+     "faults": [{"at_s", "fault", "hit": [name, …]}, …],
      "account": as `rollcast drill --json` or null, "remarks": [text, …]}
 """
 

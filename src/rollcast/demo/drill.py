@@ -174,12 +174,12 @@ class Drill:
         for fault in fault_plan(self.seed, self.seconds, self.style):
             await asyncio.sleep(max(0.0, began + fault.at_s - time.monotonic()))
             hit = await self._strike(fault)
-            if hit is not None:
+            if hit:
                 self._faults[fault.kind] += 1
                 self.say({"at_s": round(time.monotonic() - began, 1), "fault": fault.kind, "hit": hit})
 
-    async def _strike(self, fault: Fault) -> str | None:
-        """Do it, as soon as there is something to hit; what was hit."""
+    async def _strike(self, fault: Fault) -> list[str]:
+        """Do it, as soon as there is something to hit; the names of what was hit."""
         match fault.kind:
             case "browser_cut":
                 return await self._aim(self._cut_browser)
@@ -192,22 +192,22 @@ class Drill:
             case _:
                 return await self._end_process(fault)
 
-    async def _aim(self, strike: Callable[[], Awaitable[str | None]]) -> str | None:
+    async def _aim(self, strike: Callable[[], Awaitable[list[str]]]) -> list[str]:
         until = time.monotonic() + AIM_S
         while True:
             hit = await strike()
-            if hit is not None or time.monotonic() > until:
+            if hit or time.monotonic() > until:
                 return hit
             await asyncio.sleep(_POLL_S)
 
-    async def _cut_browser(self) -> str | None:
-        return "browser" if self._proxy.cut() else None
+    async def _cut_browser(self) -> list[str]:
+        return ["browser"] if self._proxy.cut() else []
 
-    async def _tell_fleet(self, line: str) -> str | None:
+    async def _tell_fleet(self, line: str) -> list[str]:
         answer = await asyncio.to_thread(self.stage.fleet.ask, line)
-        return None if answer["hit"] is None else str(answer["hit"])
+        return list(answer["hit"])
 
-    async def _end_process(self, fault: Fault) -> str:
+    async def _end_process(self, fault: Fault) -> list[str]:
         number = signal.SIGKILL if fault.kind.endswith("kill") else signal.SIGTERM
         crew = self.stage.crew
         posts = crew.workers if fault.kind.startswith("worker") else (crew.console,)
@@ -215,9 +215,9 @@ class Drill:
         pid = post.child.process.pid
         post.strike(number)
         self._takeovers.expect(pid, held)
-        return post.name
+        return [post.name]
 
-    async def _freeze_worker(self, fault: Fault) -> str:
+    async def _freeze_worker(self, fault: Fault) -> list[str]:
         """A worker that wakes when others act in its place: whatever it still does then must not count."""
         post, held = await self._takeovers.choose(self.stage.crew.workers, fault.pick)
         child = post.child
@@ -225,7 +225,7 @@ class Drill:
         self._takeovers.expect(child.process.pid, held)
         self._frozen.append(child)
         asyncio.get_running_loop().call_later(fault.lasts_s, self._thaw, child)
-        return post.name
+        return [post.name]
 
     def _thaw(self, child: Child) -> None:
         if child in self._frozen:

@@ -77,9 +77,9 @@ def _home(given: Path | None) -> Iterator[Path]:
         yield home
 
 
-def _shown(said: dict[str, object]) -> str:
+def _shown(said: dict[str, Any]) -> str:
     if "fault" in said:
-        return f"{said['at_s']:6} s  {said['fault']}: {said['hit']}"
+        return f"{said['at_s']:6} s  {said['fault']}: {', '.join(said['hit'])}"
     if "takeover_s" in said:
         return f"          taken over within {said['takeover_s']} s: {said['rows']} rows"
     return f"drill {said['seed']}, processes {said['style']}: rollout {said['rollout']}"

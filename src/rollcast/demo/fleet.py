@@ -5,11 +5,10 @@ SIGINT or, with `--lifeline`, the end of its stdin (its parent is gone). Its end
 still runs on the hosts is ended. What a killed fleet left behind is ended at the next start.
 
 With `--lifeline` it does what a drill says on stdin, a line each, and answers each with a line on stdout,
-`{"hit": NAME}`, or null where nothing was to be hit. PICK is a number from 0 to 1 (never 1) that picks a host
-among those that have a connection.
+`{"hit": [NAME, …]}`. PICK is a number that picks among the hosts that have a connection.
 
-    cut PICK             break the host's connections
-    restart PICK DOWN    do that, and let its SSH server listen again only after DOWN seconds
+    cut PICK             break the connections of one, some or all of them
+    restart PICK AWAY    break those of one, and let its SSH server listen again only after AWAY seconds
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import signal
 import sys
 from pathlib import Path
@@ -107,22 +107,23 @@ class Faults:
         for line in lines:
             print(json.dumps({"hit": self._do(*line.decode().split())}), flush=True)
 
-    def _do(self, verb: str, pick: str, down_s: str = "0") -> str | None:
+    def _do(self, verb: str, pick: str, away_s: str = "") -> list[str]:
         connected = [server for server in self._servers if server.connections]
-        if not connected:
-            return None
-        server = connected[int(float(pick) * len(connected))]
-        if verb == "restart":
-            server.close()
-            task = asyncio.create_task(_listen_again(server, float(down_s)))
-            self._mending.add(task)
-            task.add_done_callback(self._mending.discard)
-        server.cut()
-        return server.host.name
+        rng = random.Random(pick)
+        most = 1 if verb == "restart" else len(connected)
+        hit = rng.sample(connected, rng.randint(1, most)) if connected else []
+        for server in hit:
+            if verb == "restart":
+                server.close()
+                task = asyncio.create_task(_listen_again(server, float(away_s)))
+                self._mending.add(task)
+                task.add_done_callback(self._mending.discard)
+            server.cut()
+        return sorted(server.host.name for server in hit)
 
 
-async def _listen_again(server: HostServer, down_s: float) -> None:
-    await asyncio.sleep(down_s)
+async def _listen_again(server: HostServer, away_s: float) -> None:
+    await asyncio.sleep(away_s)
     await server.listen()
 
 

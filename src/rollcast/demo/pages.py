@@ -67,7 +67,7 @@ def _shown(state: dict[str, Any]) -> dict[str, Any]:
         {
             "at_s": fault["at_s"],
             "word": FAULTS.get(fault["fault"], fault["fault"]),
-            "host": "" if fault["fault"].startswith(_PROCESS_FAULTS) else fault["hit"],
+            "hosts": [] if fault["fault"].startswith(_PROCESS_FAULTS) else fault["hit"],
         }
         for fault in state["faults"]
     ]
