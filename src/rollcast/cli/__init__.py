@@ -1,4 +1,4 @@
-"""The command line: `rollcast up | demo | drill | worker | sign-in | rollout … | hosts … | recipe … | manage …`.
+"""The command line: `rollcast up | demo | drill | worker | sign-in | rollout … | hosts … | recipe … | …`.
 
 One module per noun; each adds its arguments here and imports what it works with only when it runs, so that
 `--help` answers at once. A command returns its exit code: 0 done, 1 failed or not possible, 2 bad input.
