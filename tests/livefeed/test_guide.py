@@ -91,7 +91,9 @@ def test_the_walk(tmp_path: Path, browser: Browser, work: Work) -> None:
             proxy.retarget(port)
             context = browser.new_context()
             page = sign_in(context, address)
-            expect(page.locator("live-feed .live-feed-state")).to_have_text("Nothing here yet")
+            expect(page.locator("live-feed .live-feed-state")).to_have_text(
+                "Nothing here yet", timeout=WAIT_MS
+            )
             page.get_by_role("button", name="Write the report").click()
             work.go_on(5)
             shows(page, LINES[:5], "Live")
@@ -106,7 +108,9 @@ def test_the_walk(tmp_path: Path, browser: Browser, work: Work) -> None:
             work.go_on(4)
             shows(page, LINES[:12], "Live")
 
-        expect(page.locator("live-feed .live-feed-state")).to_have_text("No connection. Trying again")
+        expect(page.locator("live-feed .live-feed-state")).to_have_text(
+            "No connection. Trying again", timeout=WAIT_MS
+        )
         with reader.serving(command) as port:
             proxy.retarget(port)
             shows(page, LINES[:12], "Live")  # it came back by itself
@@ -115,8 +119,8 @@ def test_the_walk(tmp_path: Path, browser: Browser, work: Work) -> None:
             shows(page, LINES, "Complete")
             page.goto(f"http://127.0.0.1:{proxy.port}/admin/livefeed/feed/")
             page.get_by_role("link", name="report/7").click()
-            expect(page.locator("#content-main tbody tr")).to_have_count(2 * TOTAL)
-            expect(page.locator("live-feed .live-feed-state")).to_have_text("Complete")
+            expect(page.locator("#content-main tbody tr")).to_have_count(2 * TOTAL, timeout=WAIT_MS)
+            expect(page.locator("live-feed .live-feed-state")).to_have_text("Complete", timeout=WAIT_MS)
 
         [look] = blocks(GUIDE, "Look into it from elsewhere")
         said = reader.copy(look)
@@ -127,8 +131,8 @@ def test_the_walk(tmp_path: Path, browser: Browser, work: Work) -> None:
         with reader.serving(command) as port:
             proxy.retarget(port)
             page.goto(address)
-            expect(page.locator("#lines li")).to_have_text(LINES)
-            expect(page.locator("#state")).to_have_text("complete")
+            expect(page.locator("#lines li")).to_have_text(LINES, timeout=WAIT_MS)
+            expect(page.locator("#state")).to_have_text("complete", timeout=WAIT_MS)
 
 
 def test_both_languages_show_the_same_code_in_the_same_places() -> None:
