@@ -24,9 +24,9 @@ from django.utils.translation import gettext_lazy as _
 from typing_extensions import override
 
 from livefeed.access import may_read
-from livefeed.log import head
+from livefeed.log import FeedNotFound, head
 from livefeed.models import Feed, Frame, Lane
-from livefeed.pages import LogDamaged, Page, read
+from livefeed.pages import EventsPruned, LogDamaged, Page, read
 from livefeed.wiring import live_path
 
 if TYPE_CHECKING:
@@ -112,10 +112,10 @@ def _events(request: HttpRequest, key: str) -> dict[str, Any]:
     """What the template shows of the events: none of them to whom may not read the feed."""
     if not may_read(request.user, key):
         return {"readable": False}
-    state = head(key)
     try:
+        state = head(key)
         page = read(key, max(state.head - LATEST, state.first - 1))
-    except LogDamaged as error:
+    except (EventsPruned, FeedNotFound, LogDamaged) as error:
         return {"readable": True, "damage": str(error)}
     return {"readable": True, "events": list(_rows(page)), "page": page, "is_live": _is_routed()}
 

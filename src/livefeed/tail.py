@@ -13,7 +13,7 @@ from livefeed.conf import option
 from livefeed.doorbell import doorbell
 from livefeed.frames import Group
 from livefeed.log import head
-from livefeed.pages import read
+from livefeed.pages import EventsPruned, read
 from livefeed.protocol import PAGE_EVENTS, reset_reason
 
 
@@ -47,7 +47,15 @@ def batches(feed: str, cursor: Cursor, *, lane: str | None = None, follow: bool 
         while True:
             rung.clear()  # before the look: a ring from here on is for the next one
             cursor, lost = _valid(feed, cursor)
-            page = read(feed, cursor.seq, PAGE_EVENTS, lane)
+            try:
+                page = read(feed, cursor.seq, PAGE_EVENTS, lane)
+            except EventsPruned as pruned:  # since that look
+                lost += pruned.first - 1 - cursor.seq
+                cursor = Cursor(cursor.epoch, pruned.first - 1)
+                yield Batch([], cursor, lost)
+                continue
+            if page.epoch != cursor.epoch:
+                raise CursorForeign("epoch")
             if page.to > page.prev or lost:
                 cursor = Cursor(cursor.epoch, page.to)
                 yield Batch(page.groups, cursor, lost)

@@ -42,7 +42,7 @@ def the_project_around_is_whole(**kwargs: Any) -> list[CheckMessage]:
 
 def live_path() -> str:
     """The path under which the feed is served, by whatever mount; raises NoReverseMatch."""
-    return reverse("livefeed:history").removesuffix("history")
+    return reverse("livefeed:feed")
 
 
 def _addresses() -> Iterator[CheckMessage]:

@@ -129,26 +129,33 @@ def run_daphne(listener: socket.socket) -> None:
     Daphne(application(), endpoints=[f"fd:fileno={listener.fileno()}"]).run()
 
 
+def environment(
+    database: str, livefeed: dict[str, Any], cookie: str = "live", kind: str = "uvicorn"
+) -> dict[str, str]:
+    """What a process needs for `settings()`: the database's file, changes to LIVEFEED, the cookie's name."""
+    kept = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    return kept | {
+        "LIVE_DATABASE": database,
+        "LIVE_LIVEFEED": json.dumps(livefeed),
+        "LIVE_COOKIE": cookie,
+        "LIVE_SERVER": kind,
+        "PYTHONPATH": str(ROOT),
+    }
+
+
 class Server:
     """The program above as a process."""
 
     def __init__(
         self, bell: str, livefeed: dict[str, Any], database: str, cookie: str, kind: str = "uvicorn"
     ) -> None:
-        self._environment = os.environ | {
-            "LIVE_DATABASE": database,
-            "LIVE_LIVEFEED": json.dumps(livefeed),
-            "LIVE_COOKIE": cookie,
-            "LIVE_SERVER": kind,
-            "PYTHONPATH": str(ROOT),
-        }
+        self._environment = environment(database, livefeed, cookie, kind)
         self.bell = bell
         self.port = 0
         self._process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
         """Start it and wait until it listens."""
-        self._environment.pop("DJANGO_SETTINGS_MODULE", None)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tests.livefeed.serving"],
             cwd=ROOT,

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 from tests.livefeed.conftest import DOORBELLS
-from tests.livefeed.serving import ROOT
+from tests.livefeed.serving import ROOT, environment
 
 PROGRAM = """
 import sys
@@ -38,17 +37,10 @@ print(json.dumps([livefeed.read("f").groups[0][5], "livefeed.consumers" in names
 
 
 def test_every_module_is_imported_and_a_feed_used_without_rollcast(tmp_path: Path) -> None:
-    environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"} | {
-        "LIVE_DATABASE": str(tmp_path / "alone.sqlite3"),
-        "LIVE_DOORBELL": DOORBELLS["sqlite"],
-        "LIVE_COOKIE": "alone",
-        "PYTHONPATH": str(ROOT),
-    }
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROGRAM],
         cwd=ROOT,
-        env={key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
-        | environment,
+        env=environment(str(tmp_path / "alone.sqlite3"), {"DOORBELL": DOORBELLS["sqlite"]}),
         capture_output=True,
         text=True,
         timeout=60,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import subprocess
 import sys
 import threading
@@ -11,7 +10,6 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import pytest
-from django.conf import settings
 from django.db import connection, transaction
 from django.http import HttpRequest, HttpResponse
 from django.test import AsyncClient, Client
@@ -20,7 +18,7 @@ from django.urls import path
 import livefeed
 from livefeed import Chunk
 from tests.livefeed.conftest import DOORBELLS
-from tests.livefeed.serving import ROOT
+from tests.livefeed.serving import environment
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
@@ -103,15 +101,10 @@ async def by_a_thread() -> None:
 
 async def by_a_process() -> None:
     """A Celery task, a management command: another process with `django.setup()`."""
-    environment = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"} | {
-        "LIVE_DATABASE": str(connection.settings_dict["NAME"]),
-        "LIVE_DOORBELL": DOORBELLS["sqlite"],
-        "LIVE_COOKIE": settings.SESSION_COOKIE_NAME,
-        "PYTHONPATH": str(ROOT),
-    }
+    file, bell = str(connection.settings_dict["NAME"]), {"DOORBELL": DOORBELLS["sqlite"]}
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-c", PROCESS],
-        env=environment,
+        env=environment(file, bell),
         capture_output=True,
         text=True,
         timeout=60,

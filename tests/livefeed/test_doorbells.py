@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 
 import pytest
-from django.conf import settings as django_settings
 from django.db import connection, transaction
 from pytest_django import Settings
 
@@ -17,7 +15,7 @@ import livefeed
 from livefeed.doorbell import Doorbell, doorbell
 from tests.livefeed.conftest import DOORBELLS
 from tests.livefeed.oracle import write
-from tests.livefeed.serving import ROOT
+from tests.livefeed.serving import ROOT, environment
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -109,14 +107,9 @@ def test_another_process_is_noticed_by_the_file(settings: Settings) -> None:
     stop = doorbell().listen(heard.append)
     eventually(lambda: heard)  # the first look counts as a ring: nobody knows what was before it
     heard.clear()
-    environment = {
-        "LIVE_DATABASE": str(connection.settings_dict["NAME"]),
-        "LIVE_DOORBELL": DOORBELLS["muted"],
-        "LIVE_COOKIE": django_settings.SESSION_COOKIE_NAME,
-        "PYTHONPATH": str(ROOT),
-    }
+    file, quiet = str(connection.settings_dict["NAME"]), {"DOORBELL": DOORBELLS["muted"]}
     subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=os.environ | environment, check=True, timeout=30
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment(file, quiet), check=True, timeout=30
     )
     eventually(lambda: None in heard)
     stop()

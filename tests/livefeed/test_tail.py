@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import io
 import json
-import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
-from django.conf import settings
 from django.core.management import CommandError, call_command
 from django.db import connection
 
 import livefeed
-from livefeed import Chunk
-from livefeed.models import Feed
+from livefeed import Chunk, tail
 from tests.livefeed.conftest import DOORBELLS
-from tests.livefeed.serving import ROOT
+from tests.livefeed.serving import environment
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -51,16 +49,10 @@ def printed(*words: str) -> tuple[list[str], str]:
 @contextmanager
 def process(*words: str) -> Iterator[subprocess.Popen[str]]:
     """A command as a process, on the test's database."""
-    kept = {key: value for key, value in os.environ.items() if key != "DJANGO_SETTINGS_MODULE"}
+    file, bell = str(connection.settings_dict["NAME"]), {"DOORBELL": DOORBELLS["sqlite"]}
     started = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, *words],
-        env=kept
-        | {
-            "LIVE_DATABASE": str(connection.settings_dict["NAME"]),
-            "LIVE_DOORBELL": DOORBELLS["sqlite"],
-            "LIVE_COOKIE": settings.SESSION_COOKIE_NAME,
-            "PYTHONPATH": str(ROOT),
-        },
+        env=environment(file, bell),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -122,51 +114,76 @@ def test_events_that_are_no_longer_kept_are_counted() -> None:
     fill("one")
     fill("two")
     fill("three")
-    Feed.objects.filter(key="f").update(first=3)
+    livefeed.prune("f", keep=1)
     assert printed("livefeed_tail", "f", "--after", "1") == (
         ["3  a  three"],
         "1 events before these are no longer kept.\n",
     )
 
 
+def between_two_looks(monkeypatch: pytest.MonkeyPatch, happens: Callable[[], object]) -> None:
+    """Three events; and this happens once the command has seen the head, before it reads them."""
+    for text in ("one", "two", "three"):
+        fill(text)
+
+    def read_late(*arguments: Any) -> livefeed.Page:
+        monkeypatch.undo()
+        happens()
+        return livefeed.read(*arguments)
+
+    monkeypatch.setattr(tail, "read", read_late)
+
+
+def test_events_that_go_while_it_reads_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    between_two_looks(monkeypatch, lambda: livefeed.prune("f", keep=1))
+    said = "2 events before these are no longer kept.\n"
+    assert printed("livefeed_tail", "f") == (["3  a  three"], said)
+
+
+def test_a_feed_that_becomes_another_while_it_reads_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    between_two_looks(monkeypatch, lambda: livefeed.rotate_epoch("f"))
+    with pytest.raises(CommandError, match="begin anew, without --after"):
+        printed("livefeed_tail", "f")
+
+
 def test_it_follows_until_the_feed_is_closed() -> None:
     fill("one")
-    with process("livefeed_tail", "f", "--follow") as tail:
-        assert tail.stdout is not None
-        assert tail.stdout.readline() == "1  a  one\n"
+    with process("livefeed_tail", "f", "--follow") as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "1  a  one\n"
         fill("two")
-        assert tail.stdout.readline() == "2  a  two\n"
+        assert started.stdout.readline() == "2  a  two\n"
         livefeed.append("f", [Chunk("a", "line", ["three"])])
         livefeed.close("f")
-        assert tail.communicate(timeout=END_S) == ("3  a  three\n", "")
-    assert tail.returncode == 0
+        assert started.communicate(timeout=END_S) == ("3  a  three\n", "")
+    assert started.returncode == 0
 
 
 def test_ctrl_c_ends_it_and_it_says_how_to_go_on() -> None:
     fill("one", "two")
-    with process("livefeed_tail", "f", "--follow") as tail:
-        assert tail.stdout is not None
-        assert [tail.stdout.readline() for _ in range(2)] == ["1  a  one\n", "2  a  two\n"]
-        tail.send_signal(signal.SIGINT)
-        _, said = tail.communicate(timeout=END_S)
-    assert (tail.returncode, said) == (130, f"Go on with --after {livefeed.head('f').epoch}:2\n")
+    with process("livefeed_tail", "f", "--follow") as started:
+        assert started.stdout is not None
+        assert [started.stdout.readline() for _ in range(2)] == ["1  a  one\n", "2  a  two\n"]
+        started.send_signal(signal.SIGINT)
+        _, said = started.communicate(timeout=END_S)
+    assert (started.returncode, said) == (130, f"Go on with --after {livefeed.head('f').epoch}:2\n")
 
 
 def test_a_pipe_that_nobody_reads_ends_it_quietly() -> None:
     fill("one")
-    with process("livefeed_tail", "f", "--follow") as tail:
-        assert tail.stdout is not None
-        assert tail.stdout.readline() == "1  a  one\n"
-        tail.stdout.close()
+    with process("livefeed_tail", "f", "--follow") as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "1  a  one\n"
+        started.stdout.close()
 
         def ended() -> bool:
             fill("more")
-            return tail.poll() is not None
+            return started.poll() is not None
 
         eventually(ended, END_S, "its end")
-        assert tail.stderr is not None
-        assert tail.stderr.read() == ""
-    assert tail.returncode == 0
+        assert started.stderr is not None
+        assert started.stderr.read() == ""
+    assert started.returncode == 0
 
 
 def test_feeds_are_listed() -> None:
