@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import subprocess
@@ -21,6 +22,7 @@ from tests.remote.hosts import Host
 from tests.remote.processes import followers_of, processes_of, stat_of
 from tests.remote.steps import begin, last_of, read_all, read_until, run
 from tests.waiting import eventually
+from tests.worker.conftest import is_alive
 
 ANOTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 
@@ -40,7 +42,25 @@ async def test_stop_ends_a_family_that_ignores_term(connected: Connection, shell
     assert isinstance(last, Ended)
     assert last.code == 137
     eventually(lambda: not processes_of(directory))
-    assert (await connected.stop(directory, 0)).evidence == "already_ended"
+    assert await connected.stop(directory, 0) == StopAnswer("stopped")  # it did not end by itself
+
+
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_step_that_ended_under_a_stop_is_stopped_whole_and_one_that_ended_by_itself_is_left(
+    connected: Connection, shell_host: Host, begun: bool
+) -> None:
+    directory = shell_host.new_directory()
+    reading = await run(connected, directory, "sleep 300 & echo $!; exit 3")
+    child = int(reading.data)
+    if begun:  # an earlier stop was cut off, or could not end the child
+        (shell_host.run_folder(directory) / "stopping").touch()
+
+    answer = await connected.stop(directory, 0)
+
+    assert answer.evidence == ("stopped" if begun else "already_ended")
+    assert is_alive(child) != begun
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(child, 9)
 
 
 async def test_stop_gives_a_step_its_grace(connected: Connection, shell_host: Host) -> None:

@@ -74,7 +74,7 @@ rc_take_step() { # MARK NBYTES SHA256
 
 rc_stop_attached() { # DIR GRACE
     rc_find "$1" || { rc_say ended; return; }
-    if rc_end_step "$2"; then rc_say stopped; else rc_say "unconfirmed$rc_members"; fi
+    if rc_end_step "$2"; then rc_say stopped; else rc_say "unconfirmed$(rc_left_over)"; fi
 }
 
 rc_text=$1 rc_verb=$2

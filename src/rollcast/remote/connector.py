@@ -93,8 +93,9 @@ class StopAnswer:
     """How sure it is that nothing of the step runs any more.
 
     `stopped`: its session was seen empty, or it never began (detail "sealed"). `already_ended`: it had
-    ended by itself (detail: its exit record). `unconfirmed`: the processes in `detail` outlived KILL, or (no
-    detail) nobody knows which are its processes.
+    ended by itself (detail: its exit record). `unconfirmed`: the processes in `detail` outlived KILL (a "!"
+    stands behind those that run as another user: we may not signal them), or (no detail) nobody knows which
+    are its processes.
     """
 
     evidence: Evidence

@@ -95,6 +95,15 @@ rc_end_step() {
     done
 }
 
+# The living members once more, each with a "!" that we may not signal: it runs as another user.
+rc_left_over() {
+    for rc_pid in $rc_members; do
+        rc_refused=
+        kill -s 0 "$rc_pid" 2> /dev/null || rc_refused=!
+        printf ' %s%s' "$rc_pid" "$rc_refused"
+    done
+}
+
 rc_size() { stat -c %s "$1" 2> /dev/null || wc -c < "$1" | tr -d ' '; }
 
 rc_sha256() {

@@ -19,6 +19,8 @@
 #   6. What runs can be found, and it was said that it runs.  The step writes itself down before it takes its script, and
 #      `started` before it becomes it; if one of these cannot be written (the disk is full), it refuses and says so.
 #   7. A full disk keeps nobody from looking and stopping.    Both only rename and read; seal alone may have to make run/.
+#   8. A stop that was begun is never told as "had ended".    It leaves run/stopping (where there is room for it): from
+#      then on only an empty session is an answer, whatever exit record our own TERM has brought about.
 # What would break it: reading the script from stdin (`sh -s` swallows data), one session for supervisor and step
 # (`trap "kill 0" EXIT` in a step would kill the record of its end), a poll that decides by a pid alone (pids are reused,
 # zombies look alive), any write into the journal by this file, or "gone" for what is merely not known.
@@ -179,20 +181,26 @@ rc_stop() { # GRACE
     if rc_seal; then rc_say sealed; return; fi
     rc_judge
     case $rc_verdict in
-        ended*) rc_say "$rc_verdict" ;;
+        ended*) if [ -e "$rc_run/stopping" ]; then rc_stop_living "$1"; else rc_say "$rc_verdict"; fi ;;
         unstarted | sealed) rc_say sealed ;;
         gone | interrupted) rc_say stopped ;;
         alive)
-            if rc_void; then rc_say sealed
-            elif rc_end_step "$1"; then
-                rc_await_record
-                rc_say stopped
-            else
-                rc_say "unconfirmed$rc_members"
-            fi
+            if rc_void; then rc_say sealed; return; fi
+            { true > "$rc_run/stopping"; } 2> /dev/null
+            rc_stop_living "$1"
             ;;
         *) rc_say "$rc_verdict" ;;
     esac
+}
+
+# GRACE: also when there is an exit record by now: our own signal may have brought it, and others of the step live on.
+rc_stop_living() {
+    if rc_end_step "$1"; then
+        rc_await_record
+        rc_say stopped
+    else
+        rc_say "unconfirmed$(rc_left_over)"
+    fi
 }
 
 # The supervisor has yet to write its exit record: a follower should see it.
