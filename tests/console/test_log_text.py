@@ -13,7 +13,8 @@ import livefeed
 from livefeed import Chunk
 from rollcast.console import log_text
 from rollcast.rollouts.actions import StartRequest, start_rollout
-from rollcast.rollouts.queries import feed_key, rollout_page
+from rollcast.rollouts.keys import feed_key
+from rollcast.rollouts.queries import rollout_page
 
 STAMP = re.compile(r"^\d{4}-\d\d-\d\dT[\d:.]+Z |^- ", re.MULTILINE)
 

@@ -27,6 +27,9 @@ class Door(Protocol):
     def show(self, rollout_id: int) -> str:
         """Look at a rollout: what is said about it."""
 
+    def accept(self, rollout_id: int, host: str, reason: str) -> str:
+        """Accept that the host did not confirm its cancel: "" if that was done, else what was said."""
+
 
 class PageDoor:
     """The pages, as a browser gets them."""
@@ -54,9 +57,15 @@ class PageDoor:
         snapshot, cures = (_island(page, name) for name in ("rollout-snapshot", "rollout-cures"))
         return "\n".join(
             f"{target['name']} {target['address']} {target['reason']} "
-            + cures[target["reason"]].replace("%(host)s", target["name"])
+            + cures[target["reason"] or _evidence(target)].replace("%(host)s", target["name"])
             for target in snapshot["targets"]
         )
+
+    def accept(self, rollout_id: int, host: str, reason: str) -> str:
+        """By the address that the page's button posts to."""
+        page = self._browser.get(f"/rollouts/{rollout_id}/").content.decode()
+        (address,) = re.findall(r'data-accept-url="([^"]+)"', page)
+        return _accepted(self._browser, address, host, reason)
 
 
 class ApiDoor:
@@ -81,6 +90,10 @@ class ApiDoor:
         """By GET; the problem of each target."""
         page = self._browser.get(f"/api/rollouts/{rollout_id}").json()
         return _lines(target["problem"] for target in page["targets"])
+
+    def accept(self, rollout_id: int, host: str, reason: str) -> str:
+        """By POST."""
+        return _accepted(self._browser, f"/api/rollouts/{rollout_id}/accept", host, reason)
 
 
 class CliDoor:
@@ -116,10 +129,29 @@ class CliDoor:
             assert f"{target['problem']['message']} {target['problem']['cure']}" in out
         return out
 
+    def accept(self, rollout_id: int, host: str, reason: str) -> str:
+        """By `rollout accept`."""
+        words = ("rollout", "accept", str(rollout_id), "--host", host, "--reason", reason)
+        code, out, err = self._run(*words, "--home", str(self._home))
+        assert (code, bool(out)) == ((2, False) if err else (0, True))
+        return err
+
     def _run(self, *words: str) -> tuple[int, str, str]:
         code = main(list(words))
         captured = self._capsys.readouterr()
         return code, captured.out, captured.err
+
+
+def _evidence(target: Mapping[str, Any]) -> str:
+    return str(target["steps"][-1]["stop_evidence"])
+
+
+def _accepted(browser: Client, address: str, host: str, reason: str) -> str:
+    answer = browser.post(address, {"targets": [host], "reason": reason}, content_type="application/json")
+    if answer.status_code == 202:
+        return ""
+    assert answer.status_code == 422, answer
+    return _lines(answer.json()["problems"])
 
 
 def _lines(problems: Any) -> str:

@@ -66,6 +66,7 @@ DOORS: Final[dict[str, tuple[str, str]]] = {
     "api/rollouts/<int:rollout_id>/pause": ("/api/rollouts/{id}/pause", "POST"),
     "api/rollouts/<int:rollout_id>/resume": ("/api/rollouts/{id}/resume", "POST"),
     "api/rollouts/<int:rollout_id>/cancel": ("/api/rollouts/{id}/cancel", "POST"),
+    "api/rollouts/<int:rollout_id>/accept": ("/api/rollouts/{id}/accept", "POST"),
     "api/rollouts/<int:rollout_id>/retry": ("/api/rollouts/{id}/retry", "POST"),
     "api/rollouts/<int:rollout_id>/log.txt": ("/api/rollouts/{id}/log.txt", "GET"),
     "livefeed/": ("/livefeed/?feed=rollout/{id}", "GET"),

@@ -3,19 +3,21 @@
 Time is virtual and every choice comes from one seed, so a failing run is run again by its number. A worker
 is a set of generators; each `yield` is a place where the world may do something else first: crash or freeze
 the worker (a frozen one wakes up later and goes on as if nothing had happened), cut SSH before or after a
-command arrived, restart a host, jump the clock, let a person pause, resume, retry or cancel. Hints need no
-model: a task is looked at at any time (doubled) or not for long (lost).
+command arrived, restart a host, jump the clock, let a person pause, resume, retry, cancel or accept. Hints
+need no model: a task is looked at at any time (doubled) or not for long (lost).
 
 `Rows.check` holds the promises of `engine.decide`'s header against the rows and hosts after every step.
 """
 
 from __future__ import annotations
 
+import contextlib
 import random
 from collections.abc import Generator
 from dataclasses import dataclass, field
 from typing import Final
 
+from rollcast.engine.accept import accept_plan, may_be_accepted
 from rollcast.engine.decide import (
     Attach,
     AwaitPerson,
@@ -31,9 +33,11 @@ from rollcast.engine.states import (
     INTERRUPTED,
     NOTHING_RAN,
     ROLLOUT_ENDS,
+    STEP_MOVES,
     TARGET_ACTIVE,
     RolloutState,
     StepState,
+    StopEvidence,
     TargetState,
     Wanted,
 )
@@ -114,6 +118,7 @@ class World(Rows):
                     self._resume,
                     self._retry,
                     self._cancel,
+                    self._accept,
                 ]
             )()
             return
@@ -170,6 +175,23 @@ class World(Rows):
         if self.state not in ROLLOUT_ENDS and self.rng.random() < 0.15:
             self.say("cancel")
             self.wanted = Wanted.CANCEL
+
+    def _accept(self) -> None:
+        target = self.rng.choice(self.targets)
+        views = [one.view() for one in self.targets]
+        if not may_be_accepted(target.view()):
+            with contextlib.suppress(InputError):
+                accept_plan(views, [target.name], "whatever")
+                self.must(False, f"{target.name} was accepted as it is")
+            return
+        for view in accept_plan(views, [target.name], "the host is scrap"):
+            self.accepted.add(view.id)
+            self.say(f"{view.name} accepted")
+            assert view.latest is not None
+            row = self.targets[view.id].runs[view.latest.step_index, view.latest.attempt]
+            self.must(StepState.CANCELLED in STEP_MOVES[row.state], f"step {row.state} accepted")
+            row.state = StepState.CANCELLED
+            self.move_target(self.targets[view.id], TargetState.CANCELLED)
 
     def _retry(self) -> None:
         if self.wanted is Wanted.CANCEL:
@@ -256,8 +278,13 @@ class World(Rows):
                 yield from self._act(target, fence)
             except ContactLost:
                 yield
-                if target.view().busy and target.state is TargetState.RUNNING and target.fence == fence:
+                latest = target.view().latest
+                if latest is None or not target.view().busy or target.fence != fence:
+                    continue
+                if target.state is TargetState.RUNNING:
                     self.move_target(target, TargetState.LOST)
+                elif target.state is TargetState.CANCELLING:
+                    target.runs[latest.step_index, latest.attempt].evidence = StopEvidence.UNCONFIRMED
 
     def _act(self, target: TargetRow, fence: int) -> Task:
         wanted, before = self.wanted, target.state

@@ -35,7 +35,8 @@ def test_the_simulation_reaches_every_end_and_every_trouble() -> None:
     for state in (RolloutState.SUCCEEDED, RolloutState.FAILED, RolloutState.CANCELLED, RolloutState.PAUSED):
         assert ends[state], ends
     assert ends[TargetState.SKIPPED], ends
-    for trouble in ("crash", "-> lost", "-> interrupted nothing_ran", "-> interrupted \n", "budget_exceeded"):
+    troubles = ("crash", "-> lost", "-> interrupted nothing_ran", "-> interrupted \n", "budget_exceeded")
+    for trouble in (*troubles, "accepted"):
         assert trouble in seen, trouble
 
 

@@ -13,7 +13,7 @@ import pytest
 import livefeed
 from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, TargetState
 from rollcast.fleet.models import Host
-from rollcast.rollouts import actions, leases, queries
+from rollcast.rollouts import actions, keys, leases, queries
 from rollcast.rollouts.actions import StartRequest, StepChange, TargetChange
 from rollcast.worker.conduct import conduct
 from tests.rollouts.applying import applied, events_after
@@ -141,7 +141,14 @@ def desk(db: None, tmp_path: Path, settings: Any, monkeypatch: pytest.MonkeyPatc
     made = Desk(tmp_path)
     made.worker = leases.register("desk", made.now, {})
     watched = Watched()
-    for verb in ("start_rollout", "pause_rollout", "resume_rollout", "cancel_rollout", "retry_rollout"):
+    for verb in (
+        "start_rollout",
+        "pause_rollout",
+        "resume_rollout",
+        "cancel_rollout",
+        "accept_rollout",
+        "retry_rollout",
+    ):
         _watch(monkeypatch, watched, verb)
     made.recipe()
     yield made
@@ -171,6 +178,6 @@ def feed_of() -> Any:
     """The events of a rollout: kind and data."""
 
     def events(rollout_id: int, after: int = 0) -> list[tuple[str, Any]]:
-        return [(kind, data) for kind, _, data in events_after(queries.feed_key(rollout_id), after)]
+        return [(kind, data) for kind, _, data in events_after(keys.feed_key(rollout_id), after)]
 
     return events

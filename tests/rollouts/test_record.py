@@ -10,7 +10,7 @@ import pytest
 from django.utils import timezone
 
 from rollcast.engine.states import STEP_BUSY, StepState, TargetState
-from rollcast.rollouts import actions, queries
+from rollcast.rollouts import actions, keys, queries
 from rollcast.rollouts.actions import OutputEntry, Piece, ProgressEntry, StepChange, TargetChange
 from tests.rollouts.conftest import Desk
 
@@ -111,7 +111,7 @@ def test_a_change_of_state_is_dated_and_a_change_of_its_reason_is_not(
     assert desk.page(rollout)["targets"][0]["since_ms"] == before
     assert desk.end_step(target, 0, StepState.FAILED)
     assert desk.end_target(target, TargetState.FAILED)
-    assert desk.page(rollout)["targets"][0]["since_ms"] == queries.ms(later)
+    assert desk.page(rollout)["targets"][0]["since_ms"] == keys.ms(later)
 
 
 def test_a_lost_host_says_why_it_cannot_be_reached_now(desk: Desk, target: int) -> None:

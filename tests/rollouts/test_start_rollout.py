@@ -9,7 +9,7 @@ import pytest
 import livefeed
 from rollcast.access.models import AuditEntry
 from rollcast.engine.problems import InputError
-from rollcast.rollouts import actions, queries
+from rollcast.rollouts import actions, keys, queries
 from rollcast.rollouts.actions import NotPossible, StartRequest
 from tests.rollouts.conftest import Desk
 
@@ -142,4 +142,4 @@ def test_a_missing_file_is_named_with_its_folder(desk: Desk) -> None:
 def test_the_feed_belongs_to_the_rollout_and_is_open(desk: Desk) -> None:
     desk.hosts("eu-01")
     rollout = desk.start()
-    assert not livefeed.head(queries.feed_key(rollout)).closed
+    assert not livefeed.head(keys.feed_key(rollout)).closed

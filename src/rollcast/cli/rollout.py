@@ -1,4 +1,4 @@
-"""`rollcast rollout start | list | show | watch | pause | resume | cancel | retry`."""
+"""`rollcast rollout start | list | show | watch | pause | resume | cancel | accept | retry`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from rollcast.cli.arguments import Commands, add_home, add_json
 from rollcast.cli.installation import actor, open_installation
-from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, problem_json, result, say, shown
+from rollcast.cli.said import BAD_INPUT, OK, print_json, print_table, problem_json, say
+from rollcast.cli.showing import print_rollout
 
 
 def add_to(commands: Commands) -> None:
@@ -31,9 +32,13 @@ def add_to(commands: Commands) -> None:
     for verb, text in (
         ("pause", "start no further step; what runs ends"),
         ("resume", "go on after a pause"),
-        ("cancel", "end what runs on the hosts, start nothing more"),
+        (
+            "cancel",
+            "end what runs on the hosts, start nothing more; again: ask hosts that did not confirm it",
+        ),
     ):
         _add(verbs, verb, text, ask, numbered=True).set_defaults(verb=verb)
+    _add_accept(verbs)
     retry = _add(verbs, "retry", "failed hosts again, from the failed step", ask, numbered=True)
     retry.add_argument(
         "hosts", nargs="*", metavar="HOST", help="only these (default: all that failed or wait)"
@@ -56,6 +61,16 @@ def _add(
     add_home(parser)
     parser.set_defaults(act=act)
     return parser
+
+
+def _add_accept(verbs: Commands) -> None:
+    text = "let hosts that did not confirm their cancel count as cancelled"
+    parser = _add(verbs, "accept", text, ask, numbered=True)
+    parser.add_argument(
+        "--host", action="append", default=[], dest="hosts", metavar="NAME", help="may be repeated"
+    )
+    parser.add_argument("--reason", default="", help="why that is safe; it is kept with your name")
+    parser.set_defaults(verb="accept")
 
 
 def _add_start(verbs: Commands) -> None:
@@ -155,29 +170,7 @@ def show(given: argparse.Namespace) -> int:
             target["problem"] = problem_json(trouble) if trouble else None
         print_json(page)
         return OK
-    rollout, steps = page["rollout"], page["steps"]
-    reason = f" ({rollout['reason']})" if rollout["reason"] else ""
-    state = result(rollout["state"], (target["state"] for target in page["targets"]))
-    print(f"rollout {rollout['id']}: {rollout['title']}, {state}{reason}")
-    print_table(
-        ("HOST", "WAVE", "STATE", "STEP", "REASON"),
-        (
-            (
-                target["name"],
-                target["wave"] + 1,
-                target["state"],
-                f"{min(target['step_index'] + 1, len(steps))}/{len(steps)}",
-                target["reason"],
-            )
-            for target in page["targets"]
-        ),
-    )
-    for target in page["targets"]:
-        if trouble := troubles[target["name"]]:
-            print(f"{trouble.message} {trouble.cure_text}")
-        if target["detail"]:
-            place = "  " if trouble else f"{target['name']}: "
-            print(place + shown(target["detail"], colour=False))
+    print_rollout(page, troubles)
     return OK
 
 
@@ -201,6 +194,8 @@ def ask(given: argparse.Namespace) -> int:
 
     if given.verb == "retry":
         actions.retry_rollout(given.id, actor(), given.hosts or None)
+    elif given.verb == "accept":
+        actions.accept_rollout(given.id, actor(), given.hosts, given.reason)
     else:
         asked = {
             "pause": actions.pause_rollout,

@@ -104,7 +104,9 @@ def list_rollouts(request: HttpRequest, page: int = 1, state: str = "") -> Any:
 def get_rollout(request: HttpRequest, rollout_id: int) -> Any:
     """A rollout whole: its settings, steps, waves and targets, and the head of its feed.
 
-    A target that could not take part has a `problem`: what happened to which host, and the cure.
+    A target that could not take part, or whose cancel is unconfirmed, has a `problem`: what happened to which
+    host, and the cure. A step has the account of its journal: `journal_bytes` and `journal_sha256` as on the
+    host, and `journal_same`: whether all of that is stored (null: not known).
     """
     page = queries.rollout_page(rollout_id)
     for target in page["targets"]:
@@ -128,8 +130,15 @@ def resume_rollout(request: HttpRequest, rollout_id: int) -> Any:
 
 @rollouts.post("/{int:rollout_id}/cancel", response=CHANGE)
 def cancel_rollout(request: HttpRequest, rollout_id: int) -> Any:
-    """End what runs on the hosts and start nothing more."""
+    """End what runs on the hosts and start nothing more; again: ask hosts that have not confirmed it."""
     actions.cancel_rollout(rollout_id, actor_of(request))
+    return Status(202, {"id": rollout_id})
+
+
+@rollouts.post("/{int:rollout_id}/accept", response=CHANGE)
+def accept_rollout(request: HttpRequest, rollout_id: int, body: shapes.Accept) -> Any:
+    """Let hosts that did not confirm their cancel count as cancelled, by name and with a reason."""
+    actions.accept_rollout(rollout_id, actor_of(request), body.targets, body.reason)
     return Status(202, {"id": rollout_id})
 
 

@@ -163,6 +163,13 @@ class Retry(Body):
     targets: list[str] | None = None
 
 
+class Accept(Body):
+    """Names of the targets whose cancel their hosts did not confirm, and why it is accepted like that."""
+
+    targets: list[str]
+    reason: str
+
+
 def recipe_listed(found: RecipeFile) -> RecipeListed:
     """A recipe file as the API lists it."""
     recipe = found.recipe

@@ -9,7 +9,8 @@ What it promises, whatever crashes, is lost or comes twice around it:
 5. No step is started a second time unless its `rerun` says `always`, nothing of it ever ran, or a person
    allowed exactly one more attempt.
 6. No end state while a process may live: a rollout ends only when every target has ended, and `next_action`
-   ends a target only while none of its step runs is busy.
+   ends a target only while none of its step runs is busy. The one exception has a name beside it: a person
+   accepted that the host could not confirm it (`engine.accept`).
 7. Every rollout ends, or waits for a host or a named person.
 
 Why true: each rule below looks at rows alone, and each of its commands is carried out as a compare-and-set of

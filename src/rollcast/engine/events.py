@@ -18,6 +18,7 @@ ROLLOUT_PAUSED: Final = "rollout.paused"
 ROLLOUT_RESUMED: Final = "rollout.resumed"
 ROLLOUT_CANCELLED: Final = "rollout.cancelled"
 ROLLOUT_RETRIED: Final = "rollout.retried"
+ROLLOUT_ACCEPTED: Final = "rollout.accepted"
 
 # The lane of events that belong to no single target.
 ROLLOUT_LANE: Final = "rollout"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rollcast.engine.states import STEP_BUSY, RolloutState, StepState, TargetState, Wanted
+from rollcast.engine.states import STEP_BUSY, RolloutState, StepState, StopEvidence, TargetState, Wanted
 
 
 @dataclass(frozen=True)
@@ -16,6 +16,7 @@ class StepRunView:
     state: StepState
     reason: str = ""
     retried: bool = False
+    stop_evidence: StopEvidence | None = None  # None: nobody has tried to stop it
 
 
 @dataclass(frozen=True)

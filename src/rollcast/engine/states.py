@@ -89,6 +89,7 @@ RECIPE_UNREADABLE: Final = "recipe_unreadable"
 # With one of these a running target holds its place and waits for a person.
 WAITING_REASONS: Final = frozenset({INTERRUPTED, RECIPE_UNREADABLE})
 CANCEL_TOO_LATE: Final = "cancel_too_late"  # rollout ended by itself before the cancel was seen
+JOURNAL_DIFFERS: Final = "journal_differs"  # step: what is stored is not all that its host wrote
 
 ROLLOUT_MOVES: Final[Mapping[RolloutState, frozenset[RolloutState]]] = {
     # conductor, at its first look
@@ -128,7 +129,7 @@ TARGET_MOVES: Final[Mapping[TargetState, frozenset[TargetState]]] = {
     ),
     # worker: contact is back; conductor: cancelling
     TargetState.LOST: frozenset({TargetState.RUNNING, TargetState.CANCELLING}),
-    # worker: the step's processes were seen gone, or none was ever started
+    # worker: the step's processes were seen gone, or none was ever started; person: accept
     TargetState.CANCELLING: frozenset({TargetState.CANCELLED}),
     # person: retry
     TargetState.FAILED: frozenset({TargetState.PENDING}),
@@ -142,7 +143,7 @@ STEP_MOVES: Final[Mapping[StepState, frozenset[StepState]]] = {
     # worker: a step run's row is written as `starting`; `pending` and `skipped` are what a matrix shows
     # without a row
     StepState.PENDING: frozenset({StepState.STARTING, StepState.SKIPPED, StepState.CANCELLED}),
-    # worker, by the host's word: started, ended already, gone, sealed
+    # worker, by the host's word: started, ended already, gone, sealed; person: accept
     StepState.STARTING: frozenset(
         {
             StepState.RUNNING,
@@ -152,7 +153,7 @@ STEP_MOVES: Final[Mapping[StepState, frozenset[StepState]]] = {
             StepState.CANCELLED,
         }
     ),
-    # worker, by the host's word
+    # worker, by the host's word; person: accept
     StepState.RUNNING: frozenset(
         {StepState.SUCCEEDED, StepState.FAILED, StepState.INTERRUPTED, StepState.CANCELLED}
     ),

@@ -13,6 +13,7 @@ from typing import ClassVar
 from django.db import models
 from typing_extensions import override
 
+from rollcast.engine.accept import REASON_LENGTH
 from rollcast.engine.states import RolloutState, StepState, StopEvidence, TargetState, Wanted
 
 # Room for the longest state or reason code; reasons are short words, their texts live in the pages.
@@ -95,7 +96,7 @@ class Rollout(models.Model):
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
-        permissions: ClassVar = [("operate", "May start, pause, resume, cancel and retry rollouts")]
+        permissions: ClassVar = [("operate", "May start, pause, resume, cancel, accept and retry rollouts")]
         indexes: ClassVar = [models.Index(fields=["state"])]
 
     @override
@@ -150,6 +151,9 @@ class StepRun(models.Model):
     stop_evidence = models.CharField(
         max_length=CODE_LENGTH, blank=True, choices=[(e.value, e.value) for e in StopEvidence]
     )
+    # Who took it on themselves that a stop is unconfirmed, and why; empty unless somebody did.
+    accepted_by = models.CharField(max_length=200, blank=True)
+    accepted_reason = models.CharField(max_length=REASON_LENGTH, blank=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     version = models.PositiveIntegerField(default=1)

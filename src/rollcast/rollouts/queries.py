@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from django.db.models import Count, Max
 
@@ -21,34 +20,20 @@ from rollcast.conf import option
 from rollcast.engine.problems import InputError
 from rollcast.engine.recipe import Recipe, Step
 from rollcast.engine.snapshot import Snapshot, StepRunView, TargetView
-from rollcast.engine.states import WAITING_REASONS, RolloutState, StepState, TargetState, Wanted
+from rollcast.engine.states import (
+    WAITING_REASONS,
+    RolloutState,
+    StepState,
+    StopEvidence,
+    TargetState,
+    Wanted,
+)
 from rollcast.fleet.queries import host_spec
 from rollcast.remote.connector import HostSpec
+from rollcast.rollouts.keys import feed_key, origin_key
 from rollcast.rollouts.models import Artifact, RecipeRevision, Rollout, StepRun, Target
 from rollcast.rollouts.recipe_files import parse_recipe
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-def feed_key(rollout_id: int) -> str:
-    """The key of the rollout's feed."""
-    return f"rollout/{rollout_id}"
-
-
-def lane_key(target_id: int) -> str:
-    """The key of the target's lane in it."""
-    return f"t{target_id}"
-
-
-def origin_key(target_id: int, step_index: int, attempt: int) -> str:
-    """Who wrote a step run's output; its mark is the journal's offset."""
-    return f"t{target_id}/s{step_index}/a{attempt}"
-
-
-def ms(moment: datetime) -> int:
-    """Unix time in milliseconds."""
-    return (moment - _EPOCH) // timedelta(milliseconds=1)
-
+from rollcast.rollouts.shown import rollout_json, run_json, target_json
 
 # ---- for the conductor -------------------------------------------------------------------------------------
 
@@ -76,7 +61,12 @@ def _target_view(target: Target, latest: StepRun | None) -> TargetView:
     view = None
     if latest is not None:
         view = StepRunView(
-            latest.step_index, latest.attempt, StepState(latest.state), latest.reason, latest.retried
+            latest.step_index,
+            latest.attempt,
+            StepState(latest.state),
+            latest.reason,
+            latest.retried,
+            StopEvidence(latest.stop_evidence) if latest.stop_evidence else None,
         )
     return TargetView(
         id=target.pk,
@@ -113,6 +103,7 @@ class TargetPlan:
     worker_id: int | None
     fence: int
     wanted: Wanted
+    wish: int  # the rollout's version: another one while it is cancelled means that somebody asked again
     view: TargetView
     since: float  # Unix time in seconds at which the target came into its state
     latest: RunRow | None
@@ -163,6 +154,7 @@ def target_plan(target_id: int) -> TargetPlan:
         worker_id=target.worker_id,
         fence=target.fence,
         wanted=Wanted(rollout.wanted),
+        wish=rollout.version,
         view=_target_view(target, latest),
         since=target.since.timestamp(),
         latest=None if latest is None else _run_row(latest),
@@ -232,7 +224,7 @@ def rollout_page(rollout_id: int) -> dict[str, Any]:
     for run in (
         StepRun.objects.filter(target__rollout=row).order_by("step_index", "attempt").defer("stretches")
     ):
-        runs[run.target_id].append(_run_json(run))
+        runs[run.target_id].append(run_json(run))
     waves: dict[int, int] = {}
     for target in targets:
         waves[target.wave] = waves.get(target.wave, 0) + 1
@@ -240,10 +232,10 @@ def rollout_page(rollout_id: int) -> dict[str, Any]:
     recipe, _ = _recipe_or_stand_in(row.revision, n_begun)
     return {
         "feed": {"key": feed.key, "epoch": feed.epoch, "head": feed.head, "closed": feed.closed},
-        "rollout": _rollout_json(row),
+        "rollout": rollout_json(row),
         "steps": [{"index": i, "name": step.name, "kind": step.kind} for i, step in enumerate(recipe.steps)],
         "waves": [{"no": no, "n": n} for no, n in sorted(waves.items())],
-        "targets": [_target_json(target, runs[target.pk]) for target in targets],
+        "targets": [target_json(target, runs[target.pk]) for target in targets],
     }
 
 
@@ -271,7 +263,7 @@ def rollout_list(page: int = 1, states: Iterable[str] = ()) -> dict[str, Any]:
             waiting[rollout_id] += n
     return {
         "rollouts": [
-            {**_rollout_json(row), "targets": targets[row.pk], "waiting": waiting[row.pk]} for row in rows
+            {**rollout_json(row), "targets": targets[row.pk], "waiting": waiting[row.pk]} for row in rows
         ],
         "page": number,
         "pages": pages,
@@ -282,7 +274,7 @@ def rollout_list(page: int = 1, states: Iterable[str] = ()) -> dict[str, Any]:
 def rollouts_of_host(name: str, limit: int = 20) -> list[dict[str, Any]]:
     """The newest rollouts that had this host as a target: their JSON with the host's `target` in it."""
     rows = Target.objects.filter(name=name).select_related("rollout__revision").order_by("-pk")[:limit]
-    return [{**_rollout_json(row.rollout), "target": _target_json(row, [])} for row in rows]
+    return [{**rollout_json(row.rollout), "target": target_json(row, [])} for row in rows]
 
 
 def last_targets(names: Collection[str]) -> dict[str, dict[str, Any]]:
@@ -290,7 +282,7 @@ def last_targets(names: Collection[str]) -> dict[str, dict[str, Any]]:
     mine = Target.objects.filter(host__name__in=names)
     newest = mine.order_by("host").values("host").annotate(newest=Max("pk")).values_list("newest", flat=True)
     return {
-        row.name: {**_target_json(row, []), "rollout": {"id": row.rollout_id, "title": row.rollout.title}}
+        row.name: {**target_json(row, []), "rollout": {"id": row.rollout_id, "title": row.rollout.title}}
         for row in Target.objects.filter(pk__in=list(newest)).select_related("rollout")
     }
 
@@ -320,60 +312,3 @@ def journal_account(rollout_id: int) -> list[dict[str, Any]]:
 
 def _origin_of(run: StepRun) -> str:
     return origin_key(run.target_id, run.step_index, run.attempt)
-
-
-def _ms_or_none(moment: datetime | None) -> int | None:
-    return None if moment is None else ms(moment)
-
-
-def _rollout_json(row: Rollout) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "title": row.title,
-        "recipe": row.revision.name,
-        "state": row.state,
-        "wanted": row.wanted,
-        "reason": row.reason,
-        "version": row.version,
-        "params": row.params,
-        "selector": row.selector,
-        "waves": row.waves,
-        "parallel": row.parallel,
-        "failure_budget": row.failure_budget,
-        "failure_limit": row.failure_limit,
-        "created_by": row.created_by,
-        "created_at_ms": ms(row.created_at),
-        "started_at_ms": _ms_or_none(row.started_at),
-        "ended_at_ms": _ms_or_none(row.ended_at),
-    }
-
-
-def _target_json(row: Target, steps: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "id": row.pk,
-        "lane": lane_key(row.pk),
-        "name": row.name,
-        "address": row.address,
-        "wave": row.wave,
-        "state": row.state,
-        "since_ms": ms(row.since),
-        "step_index": row.step_index,
-        "reason": row.reason,
-        "detail": row.detail,
-        "version": row.version,
-        "steps": steps,
-    }
-
-
-def _run_json(run: StepRun) -> dict[str, Any]:
-    return {
-        "step": run.step_index,
-        "attempt": run.attempt,
-        "state": run.state,
-        "exit_code": run.exit_code,
-        "reason": run.reason,
-        "detail": run.detail,
-        "journal_bytes": run.journal_bytes,
-        "stop_evidence": run.stop_evidence,
-        "version": run.version,
-    }

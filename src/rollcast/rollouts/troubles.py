@@ -1,4 +1,4 @@
-"""Why a host did not take part, in words: what happened, to which host, and the cure.
+"""Why a host did not take part or does not let a cancel end, in words: what happened, where, and the cure.
 
 A rollout meets them when it runs, long after its start was accepted; each door (page, API, CLI) says the same
 about them as about bad input.
@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from rollcast.engine.problems import Problem, gettext_noop
-from rollcast.engine.states import TargetState
+from rollcast.engine.states import StopEvidence, TargetState
 
-# Reason of a failed target -> (what happened, the cure).
+# A cancel that a host has not confirmed is no reason of a row; it has a trouble all the same.
+UNCONFIRMED: Final = "unconfirmed"
+
+# Reason of a failed target (or UNCONFIRMED) -> (what happened, the cure).
 TROUBLES: Final[dict[str, tuple[str, str]]] = {
     "unreachable": (
         gettext_noop("%(host)s could not be reached at %(address)s."),
@@ -40,13 +43,30 @@ TROUBLES: Final[dict[str, tuple[str, str]]] = {
         gettext_noop("%(host)s is no longer in the fleet."),
         gettext_noop("Import it again, then retry."),
     ),
+    UNCONFIRMED: (
+        gettext_noop("%(host)s has not confirmed that its step has stopped."),
+        gettext_noop(
+            "It is asked again and again. Cancel again to ask it now; or accept it with a reason: then it "
+            "counts as cancelled, and its processes may still run."
+        ),
+    ),
 }
 
 
 def trouble_of(target: Mapping[str, Any]) -> Problem | None:
     """The trouble of a target as `queries.rollout_page` has it; None if it has none of these."""
-    if target["state"] != TargetState.FAILED.value or target["reason"] not in TROUBLES:
+    code = UNCONFIRMED if is_unconfirmed(target) else target["reason"]
+    if code not in TROUBLES or (code != UNCONFIRMED and target["state"] != TargetState.FAILED.value):
         return None
-    template, cure = TROUBLES[target["reason"]]
+    template, cure = TROUBLES[code]
     params = {"host": target["name"], "address": target["address"]}
-    return Problem(target["reason"], template, params, cure)
+    return Problem(code, template, params, cure)
+
+
+def is_unconfirmed(target: Mapping[str, Any]) -> bool:
+    """Whether it is being cancelled and its host has not confirmed that the step has stopped."""
+    latest = target["steps"][-1] if target["steps"] else {"stop_evidence": ""}
+    return (
+        target["state"] == TargetState.CANCELLING.value
+        and latest["stop_evidence"] == StopEvidence.UNCONFIRMED.value
+    )

@@ -177,7 +177,7 @@ class Detached:
             plan = await self._hand.plan()
             if plan is None:
                 raise Changed
-            await self._hand.note_evidence(plan, evidence.value)
+            await self._hand.note_evidence(plan, evidence)
         patience: float = option("SILENCE_LOOK_S") + LAST_WORD_S
         while not following.done():
             left = patience - follower.silent_s()
@@ -226,17 +226,14 @@ class Detached:
         if run is not None and run.stop_evidence == StopEvidence.STOPPED.value:
             return StopEvidence.STOPPED  # seen by a reader before this one
         while True:
-            try:
-                evidence = await _stop_once(place)
-            except RunnerError:
-                evidence = StopEvidence.UNCONFIRMED
+            evidence, why = await stop_step(place.connection, place.directory, attached=place.attached)
             if evidence is not StopEvidence.UNCONFIRMED:
                 return evidence
             plan = await self._hand.plan()
             if plan is None:
                 raise Changed
-            await self._hand.note_evidence(plan, evidence.value)
-            await asyncio.sleep(option("RECONNECT_MAX_S"))
+            await self._hand.note_evidence(plan, evidence, why)
+            await self._hand.asked_again(plan, option("RECONNECT_MAX_S"))
 
     async def _conclude(self, place: _Place, verdict: Verdict, evidence: StopEvidence | None) -> None:
         """Write how the attempt ended."""
@@ -255,7 +252,7 @@ class Detached:
         if cancelling:
             evidence = evidence or StopEvidence.STOPPED
             state = end_state(state, evidence)
-            fields["stop_evidence"] = evidence.value
+            fields = {"detail": "", **fields, "stop_evidence": evidence.value}  # it says no more why not
         await self._hand.change_step(place.key, state, **fields)
         self._reader = None
 
@@ -324,13 +321,6 @@ async def _ask_to_start(place: _Place, start: _Start) -> Attachment:
         max_output=option("MAX_OUTPUT"),
         buffering=step.buffering,
     )
-
-
-async def _stop_once(place: _Place) -> StopEvidence:
-    if not place.attached:
-        return await stop_step(place.connection, place.directory)
-    answer = await place.connection.stop_attached(place.directory, option("CANCEL_GRACE_S"))
-    return StopEvidence(answer.evidence)
 
 
 async def _sealed(place: _Place) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, StopEvidence, TargetState
 from rollcast.rollouts import queries
-from rollcast.rollouts.actions import StepChange, TargetChange
+from rollcast.rollouts.actions import StepChange, TargetChange, bounded
 from rollcast.rollouts.queries import TargetPlan
 from rollcast.worker.context import Context
 
@@ -57,7 +58,7 @@ class Hand:
         _ = self.context.recorder.hand_over(change)
 
     async def unless_cancelled(self, plan: TargetPlan, work: Coroutine[Any, Any, T]) -> T:
-        """The work's outcome; Changed, and the work is dropped, once the target is cancelled or taken."""
+        """The work's outcome; Changed, and it is dropped, once the target is cancelled (again) or taken."""
         task = asyncio.ensure_future(work)
         try:
             while True:
@@ -69,8 +70,7 @@ class Hand:
                 if task.done():
                     return task.result()
                 now = await self.plan()
-                cancelling = now is not None and now.view.state is TargetState.CANCELLING
-                if now is None or (cancelling and plan.view.state is not TargetState.CANCELLING):
+                if now is None or _cancelled_since(plan, now):
                     raise Changed
         finally:
             await ended(task)
@@ -90,10 +90,19 @@ class Hand:
         change = StepChange(self.target_id, self.fence, index, attempt, old, StepState.RUNNING)
         _ = self.context.recorder.hand_over(change)
 
-    async def note_evidence(self, plan: TargetPlan, evidence: str) -> None:
+    async def asked_again(self, plan: TargetPlan, longest_s: float) -> None:
+        """Return after so many seconds, or once a person asks again for the cancel; Changed if taken."""
+        with contextlib.suppress(Changed):
+            await self.unless_cancelled(plan, asyncio.sleep(longest_s))
+        if await self.plan() is None:
+            raise Changed
+
+    async def note_evidence(self, plan: TargetPlan, evidence: StopEvidence, detail: str = "") -> None:
         """Keep what was seen of a step that is being stopped; its state stays. What was sure stays sure."""
         run = plan.latest
-        if run is None or run.stop_evidence in {evidence, StopEvidence.STOPPED.value}:
+        if run is None or run.stop_evidence == StopEvidence.STOPPED.value:
+            return
+        if (run.stop_evidence, run.detail) == (evidence.value, bounded(detail)):
             return
         change = StepChange(
             self.target_id,
@@ -102,7 +111,7 @@ class Hand:
             run.attempt,
             frozenset({run.state}),
             run.state,
-            {"stop_evidence": evidence},
+            {"stop_evidence": evidence.value, "detail": detail},
         )
         await self.context.recorder.hand_over(change)
 
@@ -114,6 +123,13 @@ class Hand:
         done = await self.context.recorder.hand_over(change)
         self.context.wake()
         return done
+
+
+def _cancelled_since(plan: TargetPlan, now: TargetPlan) -> bool:
+    """Whether the target is to be cancelled by now, or a person has asked for that once more."""
+    if now.view.state is not TargetState.CANCELLING:
+        return False
+    return plan.view.state is not TargetState.CANCELLING or plan.wish != now.wish
 
 
 async def ended(*tasks: asyncio.Future[Any]) -> None:

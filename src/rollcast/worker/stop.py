@@ -10,12 +10,28 @@ from __future__ import annotations
 from rollcast.conf import option
 from rollcast.engine.states import StepState, StopEvidence
 from rollcast.remote.connector import Connection
+from rollcast.remote.errors import RunnerError
 
 
-async def stop_step(connection: Connection, directory: str) -> StopEvidence:
-    """Stop one step run and answer what was seen; ContactLost if contact was lost before that."""
-    answer = await connection.stop(directory, option("CANCEL_GRACE_S"))
-    return StopEvidence(answer.evidence)
+async def stop_step(connection: Connection, directory: str, *, attached: bool) -> tuple[StopEvidence, str]:
+    """Stop one step run; what was seen, and for `unconfirmed` why. ContactLost if contact was lost first."""
+    stop = connection.stop_attached if attached else connection.stop
+    try:
+        answer = await stop(directory, option("CANCEL_GRACE_S"))
+    except RunnerError as error:
+        return StopEvidence.UNCONFIRMED, error.message
+    evidence = StopEvidence(answer.evidence)
+    return evidence, why_unconfirmed(answer.detail) if evidence is StopEvidence.UNCONFIRMED else ""
+
+
+def why_unconfirmed(left: str) -> str:
+    """The runner's list of living processes (`12 34!`, see `StopAnswer`) as a sentence."""
+    pids = left.replace("!", "").split()
+    if not pids:
+        return "the host cannot tell which processes are the step's"
+    refused = [word[:-1] for word in left.split() if word.endswith("!")]
+    said = f"still alive after KILL: process {', '.join(pids)}"
+    return f"{said}; we may not signal {', '.join(refused)}: another user's" if refused else said
 
 
 def end_state(by_itself: StepState, evidence: StopEvidence) -> StepState:

@@ -170,7 +170,7 @@ class TargetRun:
             return
         state = plan.view.state
         if state is TargetState.CANCELLING:
-            await self._hand.note_evidence(plan, StopEvidence.UNCONFIRMED.value)
+            await self._hand.note_evidence(plan, StopEvidence.UNCONFIRMED, error.message)
         elif any(plan.steps[index].kind in _DETACHED for index in plan.starts_sent):
             active = {TargetState.RUNNING, TargetState.LOST}
             await self._hand.change_target(active, TargetState.LOST, error.code, error.message)

@@ -19,7 +19,7 @@ PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>update #1<
 <div class="rollout" id="rollout-page" data-history-url="{history}" data-sign-in-url="/sign-in/">
 <section class="rollout-head"><connection-chip></connection-chip>
 <rollout-verbs data-pause-url="/api/1/pause" data-resume-url="/api/1/resume" data-cancel-url="/api/1/cancel"
-  data-retry-url="/api/1/retry" data-csrf="token"></rollout-verbs>
+  data-accept-url="/api/1/accept" data-retry-url="/api/1/retry" data-csrf="token"></rollout-verbs>
 <rollout-header>first paint</rollout-header>
 <wave-strip></wave-strip></section>
 <section class="rollout-hosts"><host-matrix></host-matrix></section>
@@ -62,7 +62,14 @@ class Rollout:
             "version": version,
             "exit_code": None,
         }
-        data |= {"reason": "", "journal_bytes": 0, "stop_evidence": ""}
+        data |= {
+            "reason": "",
+            "detail": "",
+            "journal_bytes": None,
+            "journal_sha256": "",
+            "journal_same": None,
+        }
+        data |= {"stop_evidence": "", "accepted_by": "", "accepted_reason": ""}
         self.tell(f"t{n}", "step.state", data | more, origin=f"t{n}/s{step}/a1")
 
     def rollout(self, state: str, version: int, wanted: str = "run", reason: str = "") -> None:

@@ -84,13 +84,20 @@ def test_after_a_cancel_each_host_shows_what_was_seen_of_its_step(
 
 def test_a_steps_account_stands_in_its_cell(rollout: Rollout) -> None:
     page = rollout.page
-    rollout.step(1, 0, "succeeded", 1, exit_code=0, journal_bytes=12345)
-    rollout.step(1, 1, "failed", 1, exit_code=0, journal_bytes=1, reason="journal_differs")
+    known = {"exit_code": 0, "journal_sha256": "1f" * 32}
+    rollout.step(1, 0, "succeeded", 1, journal_bytes=12345, journal_same=True, **known)
+    rollout.step(1, 1, "failed", 1, journal_bytes=1, journal_same=False, reason="journal_differs", **known)
     cells = page.locator("tr[data-host=h1] td")
-    same = "12,345 bytes of output ✓ same count and digest as on the host"
+    same = f"12,345 bytes of output ✓ same count and digest as on the host · sha256 {'1f' * 32}"
     expect(cells.nth(0)).to_have_attribute("title", f"step 0 · Succeeded · {same}")
+    expect(cells.nth(0)).to_contain_class("is-stored")
     differs = "What was received is not what the host wrote"
-    expect(cells.nth(1)).to_have_attribute("title", f"step 1 · Failed · {differs} · 1 byte of output")
+    said = f"1 byte of output ✕ what is stored is not the same · sha256 {'1f' * 32}"
+    expect(cells.nth(1)).to_have_attribute("title", f"step 1 · Failed · {differs} · {said}")
+    expect(cells.nth(1)).not_to_contain_class("is-stored")
+    expect(page.locator(".lp-note .lp-text").first).to_have_text(
+        "✓ step 1 step 0 · Succeeded · 12,345 bytes ✓"
+    )
 
 
 def test_the_cancel_dialog_says_what_becomes_of_every_host(rollout: Rollout) -> None:

@@ -7,9 +7,11 @@ Pages, API, CLI and workers call these and nothing else; leases (who may act) ar
 from __future__ import annotations
 
 from rollcast.rollouts.actions.conducting import conduct
+from rollcast.rollouts.actions.ledger import bounded
 from rollcast.rollouts.actions.people import (
     NotPossible,
     RolloutNotFound,
+    accept_rollout,
     cancel_rollout,
     pause_rollout,
     resume_rollout,
@@ -46,7 +48,9 @@ __all__ = [
     "StepChange",
     "TargetChange",
     "UploadedFile",
+    "accept_rollout",
     "begin_step",
+    "bounded",
     "cancel_rollout",
     "conduct",
     "pause_rollout",

@@ -31,8 +31,9 @@ from rollcast.engine.states import (
     TargetState,
     Wanted,
 )
+from rollcast.rollouts.keys import feed_key, lane_key, ms, origin_key
 from rollcast.rollouts.models import DETAIL_LENGTH, Rollout, StepRun, Target
-from rollcast.rollouts.queries import feed_key, lane_key, ms, origin_key
+from rollcast.rollouts.shown import run_json
 
 
 @dataclass
@@ -150,18 +151,7 @@ class Ledger:
         return dict(zip(keys, answers, strict=True))
 
     def _step_event(self, target: Target, row: StepRun) -> None:
-        data = {
-            "target": target.pk,
-            "step": row.step_index,
-            "attempt": row.attempt,
-            "state": row.state,
-            "exit_code": row.exit_code,
-            "reason": row.reason,
-            "detail": row.detail,
-            "journal_bytes": row.journal_bytes,
-            "stop_evidence": row.stop_evidence,
-            "version": row.version,
-        }
+        data = {"target": target.pk, **run_json(row)}
         origin = origin_key(target.pk, row.step_index, row.attempt)
         self._target_event(target, events.STEP_STATE, data, origin)
 

@@ -8,12 +8,14 @@ import livefeed
 from rollcast import dispatch
 from rollcast.access import audit
 from rollcast.engine import events
+from rollcast.engine.accept import accept_plan, may_be_accepted
 from rollcast.engine.decide import RetryTarget, retry_plan
 from rollcast.engine.problems import InputError, Problem, gettext_noop
-from rollcast.engine.states import ROLLOUT_ENDS, RolloutState, Wanted
+from rollcast.engine.states import ROLLOUT_ENDS, RolloutState, StepState, TargetState, Wanted
 from rollcast.rollouts.actions.ledger import Ledger, one_transaction
+from rollcast.rollouts.keys import feed_key
 from rollcast.rollouts.models import Rollout, StepRun, Target
-from rollcast.rollouts.queries import feed_key, snapshot_of
+from rollcast.rollouts.queries import snapshot_of
 
 
 class NotPossible(InputError):
@@ -43,12 +45,53 @@ def resume_rollout(rollout_id: int, actor: str) -> None:
 
 
 def cancel_rollout(rollout_id: int, actor: str) -> None:
-    """Stop what runs on the hosts, start nothing more. NotPossible once it has ended or is cancelled."""
+    """Stop what runs on the hosts, start nothing more.
+
+    Again, while a host has not confirmed it: such hosts are asked at once. NotPossible once it has ended, or
+    while nothing is unconfirmed.
+    """
     with one_transaction() as ledger:
         row = _open_rollout(rollout_id, gettext_noop("Only a rollout that has not ended can be cancelled."))
-        if row.wanted == Wanted.CANCEL.value:
+        again = row.wanted == Wanted.CANCEL.value
+        if again and not any(may_be_accepted(target) for target in snapshot_of(row).targets):
             raise _not_possible(row, gettext_noop("It is being cancelled already."))
         _intend(ledger, row, Wanted.CANCEL, events.ROLLOUT_CANCELLED, actor)
+
+
+def accept_rollout(rollout_id: int, actor: str, targets: Sequence[str], reason: str) -> None:
+    """Take it on oneself that hosts (by name) did not confirm their cancel: they are `cancelled` as they are.
+
+    The step keeps its evidence `unconfirmed`, with the actor's name and the reason beside it; its processes
+    may live. NotPossible unless the rollout is being cancelled and a host is unconfirmed, InputError for
+    other hosts and for a reason that is none.
+    """
+    with one_transaction() as ledger:
+        cure = gettext_noop("Only a cancel that a host has not confirmed can be accepted.")
+        row = _open_rollout(rollout_id, cure)
+        rows = _locked_targets(row)
+        views = snapshot_of(row).targets
+        if not any(may_be_accepted(view) for view in views):
+            raise _not_possible(row, cure)
+        said = " ".join(reason.split())
+        chosen = accept_plan(views, targets, said)
+        for view in chosen:
+            _accept(ledger, rows[view.id], actor, said)
+        _told(
+            ledger,
+            row,
+            events.ROLLOUT_ACCEPTED,
+            actor,
+            targets=sorted(view.name for view in chosen),
+            reason=said,
+        )
+
+
+def _accept(ledger: Ledger, target: Target, actor: str, reason: str) -> None:
+    """No fence: a worker that still asks the host finds other states than its own, and changes nothing."""
+    runs = StepRun.objects.select_for_update().filter(target=target, step_index=target.step_index)
+    run = runs.order_by("-attempt")[0]
+    ledger.move_step(target, run, StepState.CANCELLED, {"accepted_by": actor, "accepted_reason": reason})
+    ledger.move_target(target, TargetState.CANCELLED)
 
 
 def retry_rollout(rollout_id: int, actor: str, targets: Sequence[str] | None = None) -> None:
@@ -63,10 +106,7 @@ def retry_rollout(rollout_id: int, actor: str, targets: Sequence[str] | None = N
         ended = RolloutState(row.state) in ROLLOUT_ENDS
         if row.state == RolloutState.CANCELLED.value or (row.wanted == Wanted.CANCEL.value and not ended):
             raise _not_possible(row, gettext_noop("A cancelled rollout is not tried again: start a new one."))
-        rows = {
-            target.pk: target
-            for target in Target.objects.select_for_update().filter(rollout=row).order_by("pk")
-        }
+        rows = _locked_targets(row)
         chosen = _retry_plan(row, targets)
         if ended:
             livefeed.reopen(feed_key(row.pk))
@@ -106,6 +146,11 @@ def _told(ledger: Ledger, row: Rollout, verb: str, actor: str, **detail: object)
     ledger.told(row.pk, verb, actor, **detail)
     audit.record(actor, verb, f"rollout/{row.pk}", detail)
     dispatch.hint(row.pk)
+
+
+def _locked_targets(row: Rollout) -> dict[int, Target]:
+    targets = Target.objects.select_for_update().filter(rollout=row)
+    return {target.pk: target for target in targets.order_by("pk")}
 
 
 def _rollout(rollout_id: int) -> Rollout:

@@ -19,8 +19,8 @@ from rollcast import dispatch
 from rollcast.engine import events
 from rollcast.engine.states import StepState, TargetState, Wanted
 from rollcast.rollouts.actions.ledger import Ledger, bounded, one_transaction
+from rollcast.rollouts.keys import lane_key, origin_key
 from rollcast.rollouts.models import Rollout, StepRun, Target
-from rollcast.rollouts.queries import lane_key, origin_key
 
 
 @dataclass(frozen=True)

@@ -157,6 +157,8 @@ function wishWords({ lastWish }) {
       return interpolate(gettext("resumed by %(who)s"), who);
     case "cancelled":
       return interpolate(gettext("cancelled by %(who)s"), who);
+    case "accepted":
+      return interpolate(gettext("accepted as unconfirmed by %(who)s"), who);
     case "retried":
       return interpolate(gettext("retried by %(who)s"), who);
     default:

@@ -7,9 +7,9 @@
 
 import { gettext, interpolate, number } from "../i18n.js";
 import { attribute, glyphOf, make, say, swapClass } from "../dom.js";
-import { latestRun, shownState } from "./state.js";
+import { isProblem, isUnconfirmed, latestRun, shownState } from "./state.js";
 import { accountOf, remarkOf } from "./remarks.js";
-import { evidenceWord, glyph, reasonWord, stateWord } from "./words.js";
+import { acceptedWord, evidenceWord, glyph, reasonWord, stateWord } from "./words.js";
 
 /** Above so many hosts a table of all steps has more cells than a person can read. */
 const TABLE_HOSTS = 300;
@@ -141,10 +141,9 @@ export class HostMatrix extends HTMLElement {
     this.#frame = 0;
     for (const target of this.#dirty) this.#drawTarget(target);
     this.#dirty.clear();
-    const counts = this.#model?.counts() ?? {};
-    const failed = (counts.failed ?? 0) + (counts.lost ?? 0) + (counts.waiting ?? 0);
-    say(this.#filter, interpolate(gettext("Only problems (%(n)s)"), { n: number(failed) }));
-    this.#filter.hidden = failed === 0 && !this.#onlyFailed;
+    const problems = this.#model?.targets.filter(isProblem).length ?? 0;
+    say(this.#filter, interpolate(gettext("Only problems (%(n)s)"), { n: number(problems) }));
+    this.#filter.hidden = problems === 0 && !this.#onlyFailed;
   }
 
   /** @param {Target} target */
@@ -158,7 +157,8 @@ export class HostMatrix extends HTMLElement {
     attribute(button, "title", described);
     if (cells.length === 0) attribute(button, "aria-label", described);
     cells.forEach((cell, step) => this.#drawCell(cell, target, step));
-    row.hidden = this.#onlyFailed && !["failed", "lost", "waiting"].includes(state);
+    row.hidden = this.#onlyFailed && !isProblem(target);
+    row.classList.toggle("is-unconfirmed", isUnconfirmed(target));
     if (!said) return;
     swapClass(said, "s-", state);
     said.hidden = row.hidden || remark === "";
@@ -175,6 +175,7 @@ export class HostMatrix extends HTMLElement {
     if (run?.reason) words.push(reasonWord(run.reason));
     else if (run?.exit_code) words.push(interpolate(gettext("Exit code %(code)s"), { code: run.exit_code }));
     if (run?.stop_evidence) words.push(evidenceWord(run.stop_evidence));
+    if (run?.accepted_by) words.push(acceptedWord(run));
     const upload = this.#model?.uploads.get(target.id);
     const uploading = upload?.step === step && state === "running";
     const percent = upload && uploading ? Math.floor((100 * upload.bytes) / upload.total) : null;
@@ -182,6 +183,7 @@ export class HostMatrix extends HTMLElement {
     cell.style.setProperty("--share", percent === null ? "" : `${percent}%`);
     cell.classList.toggle("is-uploading", uploading);
     if (run && run.attempt > 1) words.push(interpolate(gettext("Attempt %(n)s"), { n: run.attempt }));
+    cell.classList.toggle("is-stored", run?.journal_same === true);
     const account = run ? accountOf(run) : "";
     if (account) words.push(account);
     const said = words.join(" · ");

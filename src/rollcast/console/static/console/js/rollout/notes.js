@@ -2,7 +2,7 @@
 /** Which events get a remark among the log lines, and its words. */
 
 import { gettext, interpolate } from "../i18n.js";
-import { evidenceWord, glyph, reasonWord, stateWord } from "./words.js";
+import { evidenceWord, glyph, reasonWord, stateWord, storedWord } from "./words.js";
 
 const ALARMS = new Set(["failed", "interrupted", "lost"]);
 const STEP_SAID = new Set(["running", "succeeded", "failed", "interrupted", "cancelled"]);
@@ -14,6 +14,7 @@ const VERBS = new Map([
   ["rollout.paused", { state: "paused", words: () => gettext("pause by %(who)s") }],
   ["rollout.resumed", { state: "running", words: () => gettext("resume by %(who)s") }],
   ["rollout.cancelled", { state: "cancelled", words: () => gettext("cancel by %(who)s") }],
+  ["rollout.accepted", { state: "cancelled", words: () => gettext("accepted as unconfirmed by %(who)s") }],
   ["rollout.retried", { state: "running", words: () => gettext("retry by %(who)s") }],
 ]);
 
@@ -85,7 +86,7 @@ function said(state, words) {
 function wishWords(words, data) {
   const who = String(data?.by ?? "").replace(/^user:/, "");
   const hosts = Array.isArray(data?.targets) ? data.targets.join(", ") : "";
-  return [interpolate(words, { who }), ...(hosts ? [hosts] : [])];
+  return [interpolate(words, { who }), ...(hosts ? [hosts] : []), ...(data?.reason ? [data.reason] : [])];
 }
 
 /** @param {{step: number}} data @param {{index: number, name: string}[]} steps */
@@ -94,13 +95,15 @@ function stepName({ step }, steps) {
   return interpolate(gettext("step %(n)s %(name)s"), { n: step + 1, name });
 }
 
-/** @param {any} data */
-function stepWords({ state, attempt, exit_code: code, reason, detail, stop_evidence: evidence }) {
+/** @param {any} run */
+function stepWords(run) {
+  const { state, attempt, exit_code: code, reason, detail, stop_evidence: evidence } = run;
   const words = [stateWord(state)];
   if (state === "failed" && code) words.push(interpolate(gettext("Exit code %(code)s"), { code }));
   if (reason && !/^exit /.test(reason)) words.push(reasonWord(reason));
   if (detail) words.push(detail);
   if (evidence) words.push(evidenceWord(evidence));
+  if (run.journal_same === true) words.push(storedWord(run));
   if (attempt > 1) words.push(interpolate(gettext("Attempt %(n)s"), { n: attempt }));
   return words;
 }

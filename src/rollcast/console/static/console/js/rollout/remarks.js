@@ -3,8 +3,8 @@
 
 import { gettext, interpolate, ngettext, number, timeOfDay } from "../i18n.js";
 import { cureOf } from "./cures.js";
-import { shownState, wasCutOff } from "./state.js";
-import { evidenceWord, reasonWord } from "./words.js";
+import { isUnconfirmed, shownState, wasCutOff } from "./state.js";
+import { acceptedWord, evidenceWord, reasonWord } from "./words.js";
 
 /** @typedef {import("./state.js").RolloutModel} RolloutModel */
 /** @typedef {import("./state.js").Target} Target */
@@ -17,7 +17,7 @@ import { evidenceWord, reasonWord } from "./words.js";
  */
 export function remarkOf(target, steps) {
   const step = steps[target.step_index]?.name ?? "";
-  const evidence = target.steps.findLast((run) => run.stop_evidence)?.stop_evidence ?? "";
+  const stopped = target.steps.findLast((run) => run.stop_evidence);
   switch (shownState(target)) {
     case "waiting":
       if (!wasCutOff(target)) return [reasonWord(target.reason), target.detail].filter(Boolean).join(" · ");
@@ -30,10 +30,16 @@ export function remarkOf(target, steps) {
       return [step, reasonWord(target.reason), target.detail, cureOf(target)].filter(Boolean).join(" · ");
     case "cancelling":
     case "cancelled":
-      return evidence ? [step, evidenceWord(evidence), target.detail].filter(Boolean).join(" · ") : "";
+      return stopped ? stoppedWords(target, step, stopped).filter(Boolean).join(" · ") : "";
     default:
       return target.reason === "cancel_too_late" ? reasonWord(target.reason) : "";
   }
+}
+
+/** @param {Target} target @param {string} step @param {import("./state.js").StepRun} run */
+function stoppedWords(target, step, run) {
+  const cure = isUnconfirmed(target) ? cureOf({ ...target, reason: "unconfirmed" }) : "";
+  return [step, evidenceWord(run.stop_evidence), run.detail || target.detail, acceptedWord(run), cure];
 }
 
 /**
@@ -46,6 +52,7 @@ export function adviceOf(model) {
   const advice = [];
   const waiting = model.targets.filter(wasCutOff);
   const lost = model.targets.filter((target) => target.state === "lost");
+  const unconfirmed = model.targets.filter(isUnconfirmed);
   if (waiting.length > 0) {
     const text = ngettext(
       "%(n)s host waits for a person: its step was cut off. Retry runs the step again; cancel ends the rollout.",
@@ -63,19 +70,28 @@ export function adviceOf(model) {
     const time = timeOfDay(Math.min(...lost.map((target) => target.since_ms)));
     advice.push({ state: "lost", text: interpolate(text, { n: number(lost.length), time }) });
   }
+  if (unconfirmed.length > 0) {
+    const text = ngettext(
+      "%(n)s host has not confirmed since %(time)s that its step has stopped. It is asked again and again; cancel again asks it now, accept ends it unconfirmed.",
+      "%(n)s hosts have not confirmed since %(time)s that their steps have stopped. They are asked again and again; cancel again asks them now, accept ends them unconfirmed.",
+      unconfirmed.length,
+    );
+    const time = timeOfDay(Math.min(...unconfirmed.map((target) => target.since_ms)));
+    advice.push({ state: "cancelling", text: interpolate(text, { n: number(unconfirmed.length), time }) });
+  }
   return advice;
 }
 
 /**
- * How much a step wrote, with a check mark when what is stored has the same count and digest as on the host. A step
- * that ended with an exit record was compared; `journal_differs` says that it was not the same.
+ * How much a step wrote, with a check mark when all of it is stored: the same count and digest as on the host; "" for
+ * a step of which that is not known.
  *
  * @param {import("./state.js").StepRun} run
  */
-export function accountOf({ journal_bytes: bytes, exit_code: code, reason }) {
-  if (bytes === null || code === null) return "";
+export function accountOf({ journal_bytes: bytes, journal_sha256: sha256, journal_same: same }) {
+  if (bytes === null || same === null) return "";
   const written = ngettext("%(n)s byte of output", "%(n)s bytes of output", bytes);
   const text = interpolate(written, { n: number(bytes) });
-  const same = gettext("✓ same count and digest as on the host");
-  return reason === "journal_differs" ? text : `${text} ${same}`;
+  const said = same ? gettext("✓ same count and digest as on the host") : gettext("✕ what is stored is not the same");
+  return `${text} ${said} · sha256 ${sha256}`;
 }

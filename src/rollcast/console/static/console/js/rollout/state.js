@@ -15,8 +15,12 @@
  * @property {number | null} exit_code
  * @property {string} reason
  * @property {string} detail what a host or program said of the reason
- * @property {number} journal_bytes
- * @property {string | null} stop_evidence
+ * @property {number | null} journal_bytes as the host counted them
+ * @property {string} journal_sha256
+ * @property {boolean | null} journal_same whether all of that is stored; null = not known
+ * @property {string} stop_evidence
+ * @property {string} accepted_by who took it on themselves that the stop is unconfirmed; "" = nobody
+ * @property {string} accepted_reason
  * @property {number} version
  */
 
@@ -49,6 +53,7 @@ const BY_PERSON = new Set([
   "rollout.paused",
   "rollout.resumed",
   "rollout.cancelled",
+  "rollout.accepted",
   "rollout.retried",
 ]);
 
@@ -123,8 +128,8 @@ export class RolloutModel {
    * @returns {Change}
    */
   #applyStep(target, data) {
-    const { step, attempt, state, exit_code, reason, detail, journal_bytes, stop_evidence, version } = data;
-    const run = { step, attempt, state, exit_code, reason, detail, journal_bytes, stop_evidence, version };
+    const { target: _, ...run } = data;
+    const { step, attempt, version } = run;
     const at = target.steps.findIndex(
       (one) => one.step > step || (one.step === step && one.attempt >= attempt),
     );
@@ -223,6 +228,16 @@ export function wasCutOff({ state, reason }) {
   return state === "running" && reason === "interrupted";
 }
 
+/** Whether its host has not confirmed that the step it cancels has stopped. @param {Target} target */
+export function isUnconfirmed({ state, steps }) {
+  return state === "cancelling" && steps.at(-1)?.stop_evidence === "unconfirmed";
+}
+
+/** Whether a person should look at it. @param {Target} target */
+export function isProblem(target) {
+  return ["failed", "lost", "waiting"].includes(shownState(target)) || isUnconfirmed(target);
+}
+
 /**
  * The newest attempt of a step on a target.
  *
@@ -243,11 +258,12 @@ export function shownRolloutState({ rollout: { state, wanted } }) {
  * Which verbs a person may use now; the server has the last word.
  *
  * @param {RolloutModel} model
- * @returns {Record<"pause" | "resume" | "cancel" | "retry", boolean>}
+ * @returns {Record<"pause" | "resume" | "cancel" | "accept" | "retry", boolean>}
  */
 export function possibleVerbs(model) {
   const { state, wanted } = model.rollout;
   const active = !model.over && wanted !== "cancel";
+  const unconfirmed = !model.over && model.targets.some(isUnconfirmed);
   const retryable = model.targets.some(
     (target) =>
       target.state === "failed" ||
@@ -257,7 +273,8 @@ export function possibleVerbs(model) {
   return {
     pause: active && wanted === "run",
     resume: active && wanted === "pause",
-    cancel: active,
+    cancel: active || unconfirmed,
+    accept: unconfirmed,
     retry: retryable && wanted !== "cancel" && state !== "cancelled",
   };
 }

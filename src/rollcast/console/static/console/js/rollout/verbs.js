@@ -1,31 +1,33 @@
 // @ts-check
 /**
- * <rollout-verbs>: pause, resume, cancel, retry. A button posts and says "sending…"; what it came to is shown by
+ * <rollout-verbs>: pause, resume, cancel, accept, retry. A button posts and says "sending…"; what it came to is shown by
  * the events, never guessed here.
  */
 
 import { gettext, interpolate, ngettext, number } from "../i18n.js";
 import { attribute, make, say } from "../dom.js";
-import { confirmed } from "./dialogs.js";
-import { possibleVerbs, shownState, wasCutOff } from "./state.js";
+import { accepted, confirmed } from "./dialogs.js";
+import { isUnconfirmed, possibleVerbs, shownState, wasCutOff } from "./state.js";
 
 /** @typedef {import("./state.js").RolloutModel} RolloutModel */
-/** @typedef {"pause" | "resume" | "cancel" | "retry"} Verb */
+/** @typedef {"pause" | "resume" | "cancel" | "accept" | "retry"} Verb */
 
 /** @type {Verb[]} */
-const VERBS = ["pause", "resume", "retry", "cancel"];
+const VERBS = ["pause", "resume", "retry", "cancel", "accept"];
 /** A request that got no answer for so many ms is over. */
 const DEADLINE_MS = 20000;
 
-/** @param {Verb} verb */
-function label(verb) {
+/** @param {Verb} verb @param {RolloutModel | null} model */
+function label(verb, model) {
   switch (verb) {
     case "pause":
       return gettext("Pause");
     case "resume":
       return gettext("Resume");
     case "cancel":
-      return gettext("Cancel rollout");
+      return model?.rollout.wanted === "cancel" ? gettext("Cancel again") : gettext("Cancel rollout");
+    case "accept":
+      return gettext("Accept…");
     case "retry":
       return gettext("Retry");
   }
@@ -46,7 +48,7 @@ export class RolloutVerbs extends HTMLElement {
     if (this.#buttons.size > 0) return;
     for (const verb of VERBS) {
       const button = /** @type {HTMLButtonElement} */ (
-        make("button.rv-verb", { type: "button", "data-verb": verb, hidden: true }, label(verb))
+        make("button.rv-verb", { type: "button", "data-verb": verb, hidden: true }, label(verb, null))
       );
       button.addEventListener("click", () => void this.#press(verb));
       this.#buttons.set(verb, button);
@@ -68,7 +70,7 @@ export class RolloutVerbs extends HTMLElement {
       button.disabled = this.#sending !== null;
       button.classList.toggle("is-sending", this.#sending === verb);
       attribute(button, "aria-busy", this.#sending === verb);
-      say(button, this.#sending === verb ? gettext("sending…") : label(verb));
+      say(button, this.#sending === verb ? gettext("sending…") : label(verb, model));
     }
   }
 
@@ -76,22 +78,36 @@ export class RolloutVerbs extends HTMLElement {
   async #press(verb) {
     const model = this.#model;
     if (!model || this.#sending) return;
-    const question = questionFor(verb, model);
-    if (question && !(await confirmed(question))) return;
+    const body = await this.#asked(verb, model);
+    if (!body) return;
     this.#sending = verb;
     this.#error.hidden = true;
     this.update(model);
-    const problem = await this.#post(verb);
+    const problem = await this.#post(verb, body);
     this.#sending = null;
     if (problem) this.#show(problem);
     this.update(model);
   }
 
   /**
+   * What to send, once the person has said yes where a question is asked; null = they went back.
+   *
    * @param {Verb} verb
+   * @param {RolloutModel} model
+   * @returns {Promise<object | null>}
+   */
+  async #asked(verb, model) {
+    if (verb === "accept") return accepted(model.targets.filter(isUnconfirmed).map(({ name }) => name));
+    const question = questionFor(verb, model);
+    return !question || (await confirmed(question)) ? {} : null;
+  }
+
+  /**
+   * @param {Verb} verb
+   * @param {object} body
    * @returns {Promise<{message: string, cure: string} | null>} null = done
    */
-  async #post(verb) {
+  async #post(verb, body) {
     const url = this.getAttribute(`data-${verb}-url`) ?? "";
     try {
       const answer = await fetch(url, {
@@ -102,7 +118,7 @@ export class RolloutVerbs extends HTMLElement {
           Accept: "application/json",
           [this.getAttribute("data-csrf-header") ?? "X-CSRFToken"]: this.getAttribute("data-csrf") ?? "",
         },
-        body: "{}",
+        body: JSON.stringify(body),
         signal: AbortSignal.timeout(DEADLINE_MS),
       });
       return answer.ok ? null : await problemOf(answer);
@@ -147,7 +163,7 @@ async function problemOf(answer) {
 function questionFor(verb, model) {
   const count = (/** @type {string} */ state) =>
     model.targets.filter((target) => shownState(target) === state).length;
-  if (verb === "cancel") {
+  if (verb === "cancel" && model.rollout.wanted !== "cancel") {
     const n = count("running") + count("lost") + count("waiting");
     const under = ngettext(
       "%(n)s host is at work: its step is stopped on the host.",

@@ -1,7 +1,7 @@
 // @ts-check
 /** Words and glyphs of states and reasons on the rollout page. Colour alone never carries a state. */
 
-import { gettext, interpolate, pgettext } from "../i18n.js";
+import { gettext, interpolate, ngettext, number, pgettext } from "../i18n.js";
 
 /** @type {Record<string, string>} */
 const GLYPHS = {
@@ -130,4 +130,16 @@ export function evidenceWord(evidence) {
     default:
       return "";
   }
+}
+
+/** The check mark of a step all of whose output is stored. @param {{journal_bytes: number}} run */
+export function storedWord({ journal_bytes: bytes }) {
+  return interpolate(ngettext("%(n)s byte ✓", "%(n)s bytes ✓", bytes), { n: number(bytes) });
+}
+
+/** Who accepted that, and why; "" if nobody did. @param {{accepted_by?: string, accepted_reason?: string}} run */
+export function acceptedWord({ accepted_by: by, accepted_reason: reason }) {
+  if (!by) return "";
+  const who = by.replace(/^user:/, "");
+  return interpolate(gettext("accepted by %(who)s: %(reason)s"), { who, reason: reason ?? "" });
 }
