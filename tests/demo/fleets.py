@@ -8,7 +8,7 @@ import random
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,9 +53,13 @@ class RunningFleet:
 
 
 @contextmanager
-def running_fleet(folder: Path, *, hosts: int = 3, speed: float = 50) -> Iterator[RunningFleet]:
+def running_fleet(
+    folder: Path, *, hosts: int = 3, speed: float = 50, by: Sequence[str] = ()
+) -> Iterator[RunningFleet]:
+    """The fleet; `by`: a command that runs it, such as one that makes it another user's."""
     process = subprocess.Popen(
         [
+            *by,
             *(sys.executable, "-m", "rollcast.demo.fleet", "--folder", str(folder), "--lifeline"),
             *("--hosts", str(hosts), "--speed", str(speed)),
             *("--ports-from", str(random.randrange(10_000, 30_000))),

@@ -12,7 +12,7 @@ import os
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -79,9 +79,9 @@ def local_host(home: Path) -> Host:
 
 
 @contextmanager
-def demo_host(folder: Path) -> Iterator[Host]:
-    """The demo fleet's server with one host, as a process of its own."""
-    with running_fleet(folder, hosts=1) as fleet:
+def demo_host(folder: Path, by: Sequence[str] = ()) -> Iterator[Host]:
+    """The demo fleet's server with one host, as a process of its own; `by`: see `running_fleet`."""
+    with running_fleet(folder, hosts=1, by=by) as fleet:
         row = fleet.rows[0]
         spec = HostSpec(
             row["name"], row["address"], int(row["port"]), row["user"], row["key_file"], (row["host_key"],)

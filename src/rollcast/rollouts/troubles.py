@@ -45,10 +45,7 @@ TROUBLES: Final[dict[str, tuple[str, str]]] = {
     ),
     UNCONFIRMED: (
         gettext_noop("%(host)s has not confirmed that its step has stopped."),
-        gettext_noop(
-            "It is asked again and again. Cancel again to ask it now; or accept it with a reason: then it "
-            "counts as cancelled, and its processes may still run."
-        ),
+        gettext_noop("Cancel again to ask it now, or accept it with a reason."),
     ),
 }
 

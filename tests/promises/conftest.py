@@ -1,0 +1,84 @@
+"""Installations and hosts for the tests that kill and cut."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.promises.installation import Installation
+from tests.promises.processes import Process
+from tests.remote.hosts import Host, demo_host, openssh_host
+
+
+@dataclass
+class Site:
+    """An installation with one host, `far`, and its processes: `console` and, apart from it, `workers`."""
+
+    installation: Installation
+    host: Host
+    console: Process
+    workers: list[Process]
+
+
+@pytest.fixture(scope="session")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Installation:
+    """An installation whose database, static files and sign-in link were made once: tests copy it."""
+    made = Installation(tmp_path_factory.mktemp("promises") / "home")
+    made.start_console("--no-worker")
+    made.make_link()
+    made.close()
+    for log in made.home.glob("*.log"):
+        log.unlink()
+    return made
+
+
+def copied(first: Installation, home: Path) -> Installation:
+    """A fresh installation in `home`."""
+    shutil.copytree(first.home, home)
+    return Installation(home, first.link)
+
+
+@pytest.fixture
+def installation(first: Installation, tmp_path: Path) -> Iterator[Installation]:
+    """An installation of the test's own, whose processes it starts."""
+    made = copied(first, tmp_path / "home")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def debian(tmp_path: Path) -> Iterator[Host]:
+    """Debian's sshd."""
+    with openssh_host(tmp_path / "sshd") as host:
+        yield host
+
+
+@pytest.fixture(params=["one process", "apart"])
+def site(request: pytest.FixtureRequest, installation: Installation, debian: Host) -> Site:
+    """Debian's sshd and everything in one process; once more as `up --no-worker` with two workers."""
+    return opened(installation, debian, apart=request.param == "apart")
+
+
+@pytest.fixture(params=["sshd", "demo"], scope="module")
+def quiet_site(
+    request: pytest.FixtureRequest, first: Installation, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Site]:
+    """Everything in one process, once with each SSH server; for all tests of a file that kill nothing."""
+    folder = tmp_path_factory.mktemp("quiet")
+    made = copied(first, folder / "home")
+    server = openssh_host if request.param == "sshd" else demo_host
+    with server(folder / "server") as host:
+        yield opened(made, host, apart=False)
+        made.close()
+
+
+def opened(installation: Installation, host: Host, *, apart: bool) -> Site:
+    """Its processes, started, and the host in its fleet."""
+    console = installation.start_console(*(["--no-worker"] if apart else []))
+    workers = [installation.start_worker() for _ in range(2 if apart else 0)]
+    installation.import_host(host)
+    return Site(installation, host, console, workers)
