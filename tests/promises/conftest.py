@@ -23,6 +23,18 @@ class Site:
     console: Process
     workers: list[Process]
 
+    def holder(self) -> Process:
+        """The process whose worker holds the only target that is under way."""
+        pid = self.installation.holder()
+        return next(process for process in (self.console, *self.workers) if process.pid == pid)
+
+    def kill_holder(self) -> None:
+        """kill -9 of whoever works on the target; a console comes back, for a worker there is another."""
+        killed = self.holder()
+        killed.kill()
+        if killed is self.console:
+            self.console = self.installation.start_console()
+
 
 @pytest.fixture(scope="session")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Installation:
@@ -76,9 +88,9 @@ def quiet_site(
         made.close()
 
 
-def opened(installation: Installation, host: Host, *, apart: bool) -> Site:
-    """Its processes, started, and the host in its fleet."""
+def opened(installation: Installation, host: Host, *, apart: bool, **columns: str) -> Site:
+    """Its processes, started, and the host in its fleet (`columns`: where its row is to differ)."""
     console = installation.start_console(*(["--no-worker"] if apart else []))
     workers = [installation.start_worker() for _ in range(2 if apart else 0)]
-    installation.import_host(host)
+    installation.import_host(host, **columns)
     return Site(installation, host, console, workers)

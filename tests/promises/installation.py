@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ import yaml
 from rollcast.demo.account import Account, Difference, Event, Journal, close_account
 from rollcast.demo.browser import Browser
 from rollcast.demo.receiving import events_of
+from rollcast.remote.connector import HostSpec
+from tests.demo.fleets import RunningFleet
 from tests.promises.processes import Process, rollcast
 from tests.promises.receiver import Receiver
 from tests.remote.hosts import Host, free_port
@@ -111,6 +115,14 @@ class Installation:
         self.browser.post("/api/hosts/import", {"filename": "hosts.yml", "text": text})
         self._hosts[name] = host
 
+    def import_fleet(self, fleet: RunningFleet) -> None:
+        """Bring a whole demo fleet in."""
+        text = json.dumps(fleet.rows)
+        self.browser.post("/api/hosts/import", {"filename": "hosts.yml", "text": text})
+        for row in fleet.rows:
+            spec = HostSpec(row["name"], row["address"], int(row["port"]), row["user"], None, ())
+            self._hosts[row["name"]] = Host(spec, fleet.home(row["name"]))
+
     def start(self, steps: str, **asked: Any) -> int:
         """Start a rollout of these steps on all hosts; its id."""
         recipe = f"name: promise\ntitle: Promise\nsteps:\n{steps}"
@@ -125,6 +137,30 @@ class Installation:
     def receive(self, rollout: int) -> Receiver:
         """A client of the rollout's feed."""
         return Receiver(self.browser.url, self.browser.cookie_header(), f"rollout/{rollout}")
+
+    def holder(self) -> int:
+        """The pid of the process whose worker holds a target: pages do not show it, rows do."""
+        worker, target = "rollcast_rollouts_worker", "rollcast_rollouts_target"
+        query = f"SELECT info FROM {worker} w JOIN {target} t ON t.worker_id = w.id"
+        with closing(self.database()) as database:
+            ((info,),) = eventually(lambda: database.execute(query).fetchall())
+        return int(json.loads(info)["pid"])
+
+    def fence(self) -> int:
+        """How often the only target was claimed."""
+        with closing(self.database()) as database:
+            ((fence,),) = database.execute("SELECT fence FROM rollcast_rollouts_target").fetchall()
+        return int(fence)
+
+    def database(self) -> sqlite3.Connection:
+        """A connection of the test's own."""
+        return sqlite3.connect(self.home / "rollcast.sqlite3", timeout=60, isolation_level=None)
+
+    def freeze(self, process: Process) -> None:
+        """Freeze it while we hold the database's write lock, so that the lock does not freeze with it."""
+        with closing(self.database()) as database:
+            database.execute("BEGIN IMMEDIATE")
+            process.freeze()
 
     # -- what it shows ---------------------------------------------------------------------------------------
 

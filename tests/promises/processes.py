@@ -44,6 +44,20 @@ class Process:
         """Of a console: where it is reached."""
         return str(json.loads(self.first_line)["url"])
 
+    def memory_mb(self) -> float:
+        """What it holds in memory now, in MB."""
+        return self._status("VmRSS")
+
+    def peak_mb(self) -> float:
+        """The most it ever held in memory, in MB."""
+        return self._status("VmHWM")
+
+    def _status(self, word: str) -> float:
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith(f"{word}:"):
+                return int(line.split()[1]) * 1024 / 1e6
+        raise AssertionError(f"{self.pid} has ended")
+
     def kill(self) -> None:
         """kill -9."""
         self._process.kill()

@@ -9,11 +9,13 @@ import asyncio
 import getpass
 import itertools
 import os
+import random
+import signal
 import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -36,12 +38,54 @@ OPTIONS: Final = ConnectOptions(connect_timeout_s=10, login_timeout_s=20, keepal
 _numbers = itertools.count(1)
 
 
+class Sshd:
+    """Debian's sshd."""
+
+    def __init__(self, program: str, folder: Path, port: int) -> None:
+        self._command = [program, "-D", "-e", "-f", str(folder / "config")]
+        self._log = folder / "log"
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Listen."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stderr=log)
+        eventually(lambda: answers(self._port), what="sshd listens")
+
+    def stop(self) -> None:
+        """End it and cut its connections; what was started on the host goes on."""
+        if self._process is None:
+            return
+        family = {self._process.pid}
+        while more := {pid for pid, parent in _sshds() if parent in family} - family:
+            family |= more
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait(10)
+        self._process = None
+
+
+def _sshds() -> list[tuple[int, int]]:
+    """(pid, parent) of every process of sshd: its listener, and one or two for each connection."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            with suppress(OSError):
+                name, _, rest = (entry / "stat").read_text().rpartition(")")
+                if name.partition("(")[2].startswith("sshd"):
+                    found.append((int(entry.name), int(rest.split()[1])))
+    return found
+
+
 @dataclass(frozen=True)
 class Host:
-    """A host and its home folder."""
+    """A host and its home folder; `server`: its sshd, where it is one that a test may stop."""
 
     spec: HostSpec
     home: Path
+    server: Sshd | None = None
 
     async def connect(self) -> Connection:
         return await open_connection(self.spec, OPTIONS)
@@ -120,30 +164,28 @@ def openssh_host(folder: Path, *, home: Path | None = None, also: str = "") -> I
         """,
         "utf-8",
     )
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen([sshd, "-D", "-e", "-f", str(folder / "config")], stderr=log)
+    public = server_key.export_public_key().decode().split()
+    spec = HostSpec(
+        "debian", "127.0.0.1", port, getpass.getuser(), str(folder / "client"), (" ".join(public[:2]),)
+    )
+    server = Sshd(sshd, folder, port)
+    server.start()
     try:
-        eventually(lambda: answers(port), what="sshd listens")
-        public = server_key.export_public_key().decode().split()
-        spec = HostSpec(
-            "debian", "127.0.0.1", port, getpass.getuser(), str(folder / "client"), (" ".join(public[:2]),)
-        )
-        yield Host(spec, home)
+        yield Host(spec, home, server)
     finally:
-        process.terminate()
-        process.wait(10)
+        server.stop()
 
 
 def free_port() -> int:
-    """A port of loopback that nobody listens on, below the range of outgoing connections."""
-    for port in itertools.count(20_000 + os.getpid() % 5_000 * 2 + next(_numbers)):
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
+    """A port of loopback that nobody listens on, below the range of outgoing connections.
+
+    By chance: tests that run beside each other must not choose the same one before either listens.
+    """
+    while True:
+        port = random.randrange(10_000, 32_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
             return port
-    raise AssertionError
 
 
 def answers(port: int) -> bool:
