@@ -29,6 +29,9 @@ DEFAULTS: Final[dict[str, Any]] = {
     # accident, and a lost worker's hosts wait no longer than that.
     "LEASE_BEAT_S": 1.0,
     "LEASE_TRUST_S": 10.0,
+    # A writer waits so long for another one to let go of the embedded database; then it is refused, says so,
+    # and tries again. Longer than any write of ours.
+    "DATABASE_LOCK_S": 20.0,
     # Without any hint a worker looks at the rows this often.
     "SWEEP_S": 1.0,
     # A tick of the recorder: lines of all targets that arrive within it are stored by one transaction.

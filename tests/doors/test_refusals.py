@@ -54,6 +54,7 @@ DOORS: Final[dict[str, tuple[str, str]]] = {
     "rollouts/new/preview": ("/rollouts/new/preview?recipe=hello", "GET"),
     "rollouts/<int:rollout_id>/": ("/rollouts/{id}/", "GET"),
     "api/openapi.json": ("/api/openapi.json", "GET"),
+    "api/status": ("/api/status", "GET"),
     "api/hosts": ("/api/hosts", "GET"),
     "api/hosts/import": ("/api/hosts/import", "POST"),
     "api/hosts/<name>/trust": ("/api/hosts/eu-01/trust", "POST"),

@@ -10,6 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from rollcast.conf import DEFAULTS
 from rollcast.config.own_settings import own_settings
 
 HOME = Path(os.environ.get("ROLLCAST_HOME", Path.home() / ".local" / "share" / "rollcast"))
@@ -73,6 +74,7 @@ TEMPLATES: list[dict[str, Any]] = [
         },
     }
 ]
+_own = own_settings(HOME)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
@@ -80,7 +82,7 @@ DATABASES: dict[str, dict[str, Any]] = {
         "OPTIONS": {
             # IMMEDIATE: a read that turns into a write would otherwise fail at once with "locked".
             "transaction_mode": "IMMEDIATE",
-            "timeout": 20,  # seconds a writer waits for another one
+            "timeout": _own["ROLLCAST"].get("DATABASE_LOCK_S", DEFAULTS["DATABASE_LOCK_S"]),
             "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
         },
     }
@@ -129,7 +131,6 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 
-_own = own_settings(HOME)
 ROLLCAST: dict[str, Any] = {"HOME": HOME} | _own["ROLLCAST"]
 LIVEFEED: dict[str, Any] = {
     "MAY_READ": "rollcast.access.permissions.may_read_feed",

@@ -3,13 +3,15 @@
 Who may: the session cookie of somebody who may operate, and on every change the CSRF token (header
 `X-CSRFToken`). Errors have one shape each: 401 `{"error": "sign_in"}`, 403 `{"error": "forbidden"}`, 404
 `{"error": "not_found"}`, 422 (bad input) and 409 (not possible in this state) `{"problems": [...]}` in the
-language of the request.
+language of the request; 503 with `problems` while the database takes nothing.
 """
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
 from django.urls import reverse
 from django.utils.http import content_disposition_header
@@ -20,10 +22,11 @@ from rollcast.console import inventory, shapes
 from rollcast.console.api_auth import OperatorSession
 from rollcast.console.log_text import log_lines, streamed
 from rollcast.console.pages.frame import actor_of
-from rollcast.console.said import say_all, say_trouble
+from rollcast.console.said import say, say_all, say_trouble
 from rollcast.engine.problems import InputError
 from rollcast.fleet import actions as fleet_actions
 from rollcast.rollouts import actions, queries, recipe_files
+from rollcast.rollouts.standstill import refusal, standstill
 
 api = NinjaAPI(
     title="Rollcast",
@@ -160,6 +163,16 @@ def rollout_log(request: HttpRequest, rollout_id: int, target: str = "") -> Stre
     return response
 
 
+@api.get("/status", response=shapes.Status, tags=["status"])
+def get_status(request: HttpRequest) -> Any:
+    """Whether anything keeps rollouts from going on: no worker, a full disk, a locked database."""
+    found = standstill(time.time())
+    if found is None:
+        return {"problem": None, "since_ms": None}
+    since_ms = None if found.since is None else round(found.since * 1000)
+    return {"problem": say(found.problem).as_json(), "since_ms": since_ms}
+
+
 @api.get("/openapi.json", include_in_schema=False)
 def openapi(request: HttpRequest) -> HttpResponse:
     """This API as an OpenAPI document."""
@@ -176,6 +189,12 @@ def refuse_input(request: HttpRequest, error: InputError) -> HttpResponse:
     """422 with every problem; 409 when the state forbids the action."""
     status = 409 if isinstance(error, actions.NotPossible) else 422
     return api.create_response(request, {"problems": [p.as_json() for p in say_all(error)]}, status=status)
+
+
+@api.exception_handler(OperationalError)
+def refuse_for_the_database(request: HttpRequest, error: OperationalError) -> HttpResponse:
+    """503: a full disk, a locked database; nothing was done, ask again later."""
+    return api.create_response(request, {"problems": [say(refusal(error)).as_json()]}, status=503)
 
 
 @api.exception_handler(ValidationError)

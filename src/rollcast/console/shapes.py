@@ -157,6 +157,13 @@ class Accepted(Schema):
     id: int
 
 
+class Status(Schema):
+    """What keeps rollouts from going on, and since when (Unix time in ms); null: nothing does."""
+
+    problem: Problem | None
+    since_ms: int | None
+
+
 class Retry(Body):
     """Names of the targets to run again; without them all that failed or wait for a person."""
 

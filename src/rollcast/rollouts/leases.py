@@ -101,14 +101,44 @@ def register(name: str, now: float, info: dict[str, object]) -> int:
     return Worker.objects.create(name=name, beat_at=now, started_at=now, info=info).pk
 
 
-def beat(worker_id: int, now: float) -> bool:
+@dataclass(frozen=True)
+class Refused:
+    """The database takes nothing of what a worker wants to store: since when (Unix time, s), in its words."""
+
+    since: float
+    why: str
+
+
+@dataclass(frozen=True)
+class Signs:
+    """How many workers are trusted, the newest heartbeat, and the oldest refusal that a living one tells."""
+
+    n_alive: int
+    last_beat: float | None
+    refused: Refused | None
+
+
+def beat(worker_id: int, now: float, refused: Refused | None = None) -> bool:
     """Write the worker's heartbeat; False when its row is gone: it must stop acting."""
-    return Worker.objects.filter(pk=worker_id).update(beat_at=now) == 1
+    told = {} if refused is None else {"since": refused.since, "why": refused.why}
+    return Worker.objects.filter(pk=worker_id).update(beat_at=now, refused=told) == 1
 
 
 def n_alive(now: float) -> int:
     """How many workers have renewed recently enough to be trusted."""
     return Worker.objects.filter(beat_at__gte=now - option("LEASE_TRUST_S")).count()
+
+
+def signs_of_life(now: float) -> Signs:
+    """What the heartbeats say."""
+    rows = list(Worker.objects.values_list("beat_at", "refused"))
+    alive = [refused for beat_at, refused in rows if beat_at >= now - option("LEASE_TRUST_S")]
+    told = sorted((refused["since"], refused["why"]) for refused in alive if refused)
+    return Signs(
+        n_alive=len(alive),
+        last_beat=max((beat_at for beat_at, _ in rows), default=None),
+        refused=Refused(*told[0]) if told else None,
+    )
 
 
 def claim_rollouts(worker_id: int, now: float, limit: int) -> list[Held]:

@@ -64,6 +64,7 @@ class Worker(models.Model):
     beat_at = models.FloatField()  # Unix time in seconds
     started_at = models.FloatField()
     info = models.JSONField(default=dict)
+    refused = models.JSONField(default=dict)  # leases.Refused, while the database takes none of its ticks
 
     @override
     def __str__(self) -> str:

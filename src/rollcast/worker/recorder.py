@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,7 @@ from django.db import OperationalError
 from rollcast.conf import option
 from rollcast.rollouts import actions
 from rollcast.rollouts.actions import Entry, OutputEntry
+from rollcast.rollouts.leases import Refused
 from rollcast.worker.database import Database
 
 log = logging.getLogger(__name__)
@@ -56,6 +58,7 @@ class Recorder:
         self._closing = False
         self._most: int = option("RECORD_MAX_BYTES")
         self._task: asyncio.Task[None] | None = None
+        self.refused: Refused | None = None
 
     def start(self) -> None:
         """Begin to store."""
@@ -111,6 +114,7 @@ class Recorder:
             answers = await self._database(actions.record, [waiting.entry for waiting in batch])
         except OperationalError as error:
             log.warning("the database refused a tick of %d entries: %s", len(batch), error)
+            self.refused = self.refused or Refused(time.time(), str(error))
             return False
         except Exception as error:
             # A mistake of ours in one of the entries: its askers must hear of it, the others go on.
@@ -121,6 +125,7 @@ class Recorder:
                     waiting.outcome.set_exception(error)
                     waiting.outcome.exception()  # retrieved here: some entries are awaited by nobody
             return True
+        self.refused = None
         self._taken(batch)
         for waiting, answer in zip(batch, answers, strict=True):
             if not waiting.outcome.done():

@@ -16,7 +16,8 @@ STYLES = "".join(
 )
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><title>update #1</title>
 <link rel="icon" href="data:,">{styles}<body data-page="rollout"><main class="main main-wide">
-<div class="rollout" id="rollout-page" data-history-url="{history}" data-sign-in-url="/sign-in/">
+<div class="rollout" id="rollout-page" data-history-url="{history}" data-sign-in-url="/sign-in/"
+  data-status-url="{status}">
 <section class="rollout-head"><connection-chip></connection-chip>
 <rollout-verbs data-pause-url="/api/1/pause" data-resume-url="/api/1/resume" data-cancel-url="/api/1/cancel"
   data-accept-url="/api/1/accept" data-retry-url="/api/1/retry" data-csrf="token"></rollout-verbs>
@@ -80,15 +81,20 @@ class Rollout:
         )
 
 
-def show_page(page: Page, site: Site, history: str, snapshot: dict[str, Any]) -> None:
-    """The page alone; its feed is where its history is."""
-    site.pages["/rollouts/1/"] = PAGE.format(styles=STYLES, history=history, snapshot=json.dumps(snapshot))
+def show_page(page: Page, site: Site, history: str, snapshot: dict[str, Any], status: str = "") -> None:
+    """The page alone; its feed is where its history is, `status` what it asks whether anything stands still."""
+    site.pages["/rollouts/1/"] = PAGE.format(
+        styles=STYLES, history=history, status=status, snapshot=json.dumps(snapshot)
+    )
     page.goto(f"{site.url}/rollouts/1/")
     page.evaluate("() => document.querySelector('.lp-scroll').style.setProperty('height', '300px')")
 
 
-def open_page(page: Page, site: Site, server: ScriptedFeed, snapshot: dict[str, Any]) -> Rollout:
-    show_page(page, site, server.url.replace("ws:", "http:") + "history", snapshot)
+def open_page(
+    page: Page, site: Site, server: ScriptedFeed, snapshot: dict[str, Any], status: str = ""
+) -> Rollout:
+    """The page, once it is live."""
+    show_page(page, site, server.url.replace("ws:", "http:") + "history", snapshot, status)
     talk = server.talk(0)
     talk.welcome()
     sub = talk.hear("sub")

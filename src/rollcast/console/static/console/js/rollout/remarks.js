@@ -49,7 +49,7 @@ function stoppedWords(target, step, run) {
  * @returns {{state: string, text: string}[]}
  */
 export function adviceOf(model) {
-  const advice = [];
+  const advice = standstillOf(model);
   const waiting = model.targets.filter(wasCutOff);
   const lost = model.targets.filter((target) => target.state === "lost");
   const unconfirmed = model.targets.filter(isUnconfirmed);
@@ -80,6 +80,14 @@ export function adviceOf(model) {
     advice.push({ state: "cancelling", text: interpolate(text, { n: number(unconfirmed.length), time }) });
   }
   return advice;
+}
+
+/** @param {RolloutModel} model @returns {{state: string, text: string}[]} */
+function standstillOf({ standstill, over }) {
+  if (!standstill || over) return [];
+  const { message, cure, since_ms: since } = standstill;
+  const from = since === null ? "" : interpolate(gettext("(since %(time)s)"), { time: timeOfDay(since) });
+  return [{ state: "failed", text: [message, from, cure].filter(Boolean).join(" ") }];
 }
 
 /**

@@ -20,6 +20,7 @@ import { bindKeys } from "./keys.js";
 import { Notes } from "./notes.js";
 import { showPane, showPanes } from "./panes.js";
 import { RolloutModel, shownRolloutState } from "./state.js";
+import { watchStandstill } from "./standstill.js";
 import { showInTab } from "./tab.js";
 import { stateWord } from "./words.js";
 
@@ -73,6 +74,11 @@ class RolloutPage {
     tail.addEventListener("events", (event) => this.#apply(/** @type {CustomEvent} */ (event).detail.groups));
     tail.addEventListener("reset", (event) => this.#reset(/** @type {CustomEvent} */ (event).detail));
     this.#feed.start();
+    watchStandstill(this.#page.dataset.statusUrl ?? "", () => !this.#model.over, (found) => {
+      document.querySelector(".rollout-head > .notice")?.remove(); // as of the page's birth; from now on it is known
+      this.#model.standstill = found;
+      this.#draw();
+    });
   }
 
   #listen() {

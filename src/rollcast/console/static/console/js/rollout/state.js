@@ -60,6 +60,8 @@ const BY_PERSON = new Set([
 export class RolloutModel {
   /** What a person last asked for. @type {{verb: string, by: string, at: number} | null} */
   lastWish = null;
+  /** What keeps everything from going on. @type {import("./standstill.js").Standstill | null} */
+  standstill = null;
   /** Uploads as far as they were told, by target id. @type {Map<number, {step: number, bytes: number, total: number}>} */
   uploads = new Map();
 
