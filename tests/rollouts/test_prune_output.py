@@ -11,7 +11,7 @@ from django.utils import timezone
 import livefeed
 from rollcast.engine.states import JOURNAL_DIFFERS, StepState, TargetState
 from rollcast.rollouts import actions, queries
-from rollcast.rollouts.queries import feed_key
+from rollcast.rollouts.keys import feed_key
 from tests.rollouts.conftest import Desk
 
 SOON = timezone.now() + timedelta(days=1)

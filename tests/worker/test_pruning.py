@@ -12,8 +12,8 @@ from django.utils import timezone
 import livefeed
 from livefeed.retention import holding
 from rollcast.rollouts import actions
+from rollcast.rollouts.keys import feed_key
 from rollcast.rollouts.models import Rollout
-from rollcast.rollouts.queries import feed_key
 from tests.waiting import eventually
 from tests.worker.conftest import Bench
 

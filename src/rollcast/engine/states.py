@@ -89,7 +89,6 @@ RECIPE_UNREADABLE: Final = "recipe_unreadable"
 # With one of these a running target holds its place and waits for a person.
 WAITING_REASONS: Final = frozenset({INTERRUPTED, RECIPE_UNREADABLE})
 CANCEL_TOO_LATE: Final = "cancel_too_late"  # rollout ended by itself before the cancel was seen
-JOURNAL_DIFFERS: Final = "journal_differs"  # step: what is stored is not all that its host wrote
 
 ROLLOUT_MOVES: Final[Mapping[RolloutState, frozenset[RolloutState]]] = {
     # conductor, at its first look

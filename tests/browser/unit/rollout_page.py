@@ -82,7 +82,7 @@ class Rollout:
 
 
 def show_page(page: Page, site: Site, history: str, snapshot: dict[str, Any], status: str = "") -> None:
-    """The page alone; its feed is where its history is, `status` what it asks whether anything stands still."""
+    """The page alone; its feed is where its history is, `status` where it asks if anything stands still."""
     site.pages["/rollouts/1/"] = PAGE.format(
         styles=STYLES, history=history, status=status, snapshot=json.dumps(snapshot)
     )

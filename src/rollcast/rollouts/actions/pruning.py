@@ -16,8 +16,8 @@ from django.db.models import Exists, OuterRef, QuerySet
 import livefeed
 from livefeed.retention import holding
 from rollcast.engine.states import JOURNAL_DIFFERS, ROLLOUT_ENDS
+from rollcast.rollouts.keys import feed_key
 from rollcast.rollouts.models import Rollout, StepRun
-from rollcast.rollouts.queries import feed_key
 
 # Rollouts that one look asks the feeds about.
 _LOOK: Final = 200
