@@ -31,9 +31,11 @@ async def areopen(feed: str) -> None:
     await on_writer_thread(partial(log.reopen, feed))
 
 
-async def aread(feed: str, after: int = 0, limit: int = PAGE_EVENTS, lane: str | None = None) -> Page:
+async def aread(
+    feed: str, after: int = 0, limit: int = PAGE_EVENTS, lane: str | None = None, until: int | None = None
+) -> Page:
     """`read` from a coroutine."""
-    return await on_page_thread(partial(pages.read, feed, after, limit, lane))
+    return await on_page_thread(partial(pages.read, feed, after, limit, lane, until))
 
 
 async def ahead(feed: str) -> FeedState:
