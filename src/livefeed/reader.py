@@ -256,8 +256,10 @@ def _look_at(
         return state, (), told
     try:
         return state, stored_frames(state, tail, state.head - tail, LOOK_BYTES), told
-    except EventsPruned:  # between the two reads; the feed's row says now what is left
-        return head(key), (), told
+    except (
+        EventsPruned
+    ):  # since the look at the head: the next one sees that `tail` is not in the feed any more
+        return _look_at(key, known, tail, rights)
 
 
 def _continues(known: FeedState | None, state: FeedState, tail: int) -> bool:

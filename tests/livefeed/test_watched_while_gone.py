@@ -24,10 +24,10 @@ pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("
 
 async def test_a_slow_cursor_below_what_is_pruned_is_told_and_goes_on(olga: User) -> None:
     """It acknowledges nothing, so the window is full somewhere in the middle of the feed."""
-    await off_loop(write, "f", 3000)
+    await off_loop(write, "f", 3000, per_append=100)
     async with Peer(olga) as peer:
         await peer.sub("f")
-        heard = [await peer.hear() for _ in range(20)]
+        heard = [await peer.hear() for _ in range(4)]
         await off_loop(livefeed.prune, "f", before=2001)
         while heard[-1]["t"] != "reset":
             heard.append(await peer.hear())
@@ -108,7 +108,7 @@ def forget() -> None:
 async def test_a_deleted_feed_is_announced_and_the_socket_lives_on(
     olga: User, monkeypatch: pytest.MonkeyPatch, catching_up: bool
 ) -> None:
-    await off_loop(write, "f", 3000)
+    await off_loop(write, "f", 3000, per_append=100)
     await off_loop(write, "g", 10)
     async with Peer(olga) as peer:
         await peer.sub("g", number=2)
@@ -178,7 +178,7 @@ async def test_each_of_these_rings(
     """Nobody looks by himself within this test; the cursor is slow, so that what goes is missed."""
     memory = "livefeed.doorbells.memory.MemoryDoorbell"
     settings.LIVEFEED = settings.LIVEFEED | {"DOORBELL": memory, "SAFETY_POLL_S": 60}
-    await off_loop(write, "f", 3000)
+    await off_loop(write, "f", 3000, per_append=100)
     async with Peer(olga) as peer:
         await peer.sub("f")
         await peer.hear()
