@@ -183,7 +183,7 @@ async def test_a_failed_reader_takes_its_streams_along(cookie: str, monkeypatch:
 @pytest.mark.parametrize("heard", range(5))
 async def test_a_client_that_goes_at_any_moment_leaves_nothing_behind(cookie: str, heard: int) -> None:
     await off_loop(write, "f", 3)
-    async with Visit(cookie, feed="f") as visit:  # welcome, subok, ev, caught_up, and a heartbeat
+    async with Visit(cookie, feed="f") as visit:  # welcome, subok, ev, caught_up
         for _ in range(heard):
             await visit.hear()
     await aeventually(nobody_watches)
