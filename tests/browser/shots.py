@@ -5,12 +5,15 @@ They are for looking at: what is ugly, misaligned, untranslated or confusing doe
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page
+from playwright.sync_api import Page, WebSocketRoute, expect
 
 from tests.browser.chromium import chromium
 from tests.browser.demo_site import DemoSite, demo_site
@@ -99,7 +102,50 @@ def _look(site: DemoSite, only: str) -> None:
                         _settle(page)
                         page.get_by_role("tab").last.click()
                         take(page, f"rollout-log-{width}-{theme}-{language}")
+                    for word, spoil in CONNECTIONS.items():
+                        if only in f"rollout-{word}":
+                            _connection(context.new_page(), word, spoil)
+                            take(context.pages[-1], f"rollout-{word}-{width}-{theme}-{language}")
                     context.close()
+
+
+def _no_socket(page: Page) -> None:
+    """As behind a proxy that cuts every WebSocket at once."""
+    page.add_init_script("Math.random = () => 0.05;")  # soon
+    page.route_web_socket("**/livefeed/", lambda socket: socket.close())
+
+
+def _no_server(page: Page) -> None:
+    """As without a network, once the page is there."""
+    page.add_init_script("Math.random = () => 0.999;")  # a long pause
+    page.route_web_socket("**/livefeed/", lambda socket: socket.close())
+    page.route(re.compile(r"://[^/]+/livefeed/"), lambda route: route.abort())
+
+
+def _slow_feed(page: Page) -> None:
+    """A subscription that stands, and nothing of what it has to bring."""
+
+    def answer(socket: WebSocketRoute, text: str | bytes) -> None:
+        said = json.loads(text)
+        if said["t"] == "hello":
+            socket.send(json.dumps({"t": "welcome", "dead_s": 70}))
+        elif said["t"] == "sub":
+            fields = {"epoch": said["epoch"], "first": 1, "head": 1240, "after": 0, "closed": False}
+            socket.send(json.dumps({"t": "subok", "id": said["id"], **fields}))
+
+    page.route_web_socket("**/livefeed/", lambda socket: socket.on_message(lambda text: answer(socket, text)))
+
+
+CONNECTIONS = {"polling": _no_socket, "reconnecting": _no_server, "catching_up": _slow_feed}
+
+
+def _connection(page: Page, state: str, spoil: Callable[[Page], None]) -> None:
+    """The rollout's page in this state of its connection, with what the chip says of it open."""
+    spoil(page)
+    page.goto("/rollouts/1/")
+    chip = page.locator("connection-chip")
+    expect(chip).to_have_attribute("data-state", state, timeout=30_000)
+    chip.locator(".cc-text").click()
 
 
 def _sign_in_pages(page: Page) -> None:

@@ -64,9 +64,9 @@ class Request:
         """Any bytes, as one chunk."""
         self._socket.sendall(f"{len(piece):x}\r\n".encode() + piece + b"\r\n")
 
-    def answer(self, *messages: Message) -> None:
+    def answer(self, *messages: Message, greet: bool = True) -> None:
         """The whole answer to a poll, greeting first."""
-        body = json.dumps({"m": [WELCOME, *messages]}).encode()
+        body = json.dumps({"m": [*([WELCOME] if greet else []), *messages]}).encode()
         self.refuse(200, {"Content-Type": "application/json"}, body)
 
     def answer_half(self, *messages: Message) -> None:

@@ -81,6 +81,19 @@ def test_before_any_contact_it_names_no_time(page: Page, site: Site, live: Scrip
     expect(chip).to_have_attribute("title", re.compile("^The server could not be reached yet"))
 
 
+def test_an_ended_rollout_whose_log_is_on_its_way_is_not_said_to_have_none(
+    page: Page, site: Site, feed_server: ScriptedFeed
+) -> None:
+    snapshot = snapshot_of()
+    snapshot["rollout"] |= {"state": "succeeded"}
+    show_page(page, site, feed_server.url.replace("ws:", "http:") + "history", snapshot)
+    empty = page.locator("log-pane .lp-empty")
+    sub = accept(feed_server.talk(0), head=0, epoch="e")
+    expect(empty).to_have_text("The log has not arrived yet.")
+    feed_server.talk(0).say(caught_up(sub, 0))
+    expect(empty).to_have_text("No line was written.")
+
+
 def test_what_it_means_opens_by_a_tap_and_closes_again(rollout: Rollout) -> None:
     chip = rollout.page.locator("connection-chip")
     note = chip.locator(".cc-note")

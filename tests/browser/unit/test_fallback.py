@@ -101,10 +101,22 @@ def test_a_socket_that_brought_something_is_not_left_for_its_cuts(
     assert live.requests == []
 
 
+def test_a_close_code_of_ours_came_through_an_open_way(
+    page: Page, site: Site, live: ScriptedHttp, feed_server: ScriptedFeed
+) -> None:
+    client = start_over(page, site)
+    for n in range(5):
+        feed_server.talk(n).close(4013)
+    sub = accept(feed_server.talk(5), head=1)
+    feed_server.talk(5).say(ev(sub, 1, 1), caught_up(sub, 1))
+    client.goes_by("socket")
+    assert live.requests == []
+
+
 @pytest.mark.parametrize("how", ["holds back", "greets with padding only", "404", "HTML"])
 def test_where_no_stream_gets_through_it_polls(page: Page, site: Site, live: ScriptedHttp, how: str) -> None:
     live.shut = lambda: STRIPPED
-    client = start_over(page, site, answerMs=300)
+    client = start_over(page, site, answerMs=1500)
     stream = live.request(0, "stream")
     if how == "greets with padding only":
         stream.begin()

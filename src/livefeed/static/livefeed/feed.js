@@ -21,7 +21,7 @@ import { Connection } from "./connection.js";
 import { eventStream, longPoll } from "./exchanges.js";
 import { fetchPage } from "./history.js";
 import { HttpConnection } from "./http.js";
-import { DEFAULT_LIMITS, drainDelay, isFinal, retryDelay } from "./retry.js";
+import { DEFAULT_LIMITS, drainDelay, isFinal, isOurs, retryDelay } from "./retry.js";
 import { look } from "./status.js";
 import { Subscription } from "./subscription.js";
 import { TransportChoice } from "./transport.js";
@@ -281,7 +281,8 @@ export class LiveFeed extends EventTarget {
    */
   #ended(code, { afterMs = 0, unfit }) {
     const welcomed = this.#connection?.welcomed ?? false;
-    const held = this.#connection?.held ?? false;
+    // A close code of ours came through a way that is open: a cap, say, was met on it.
+    const held = (this.#connection?.held ?? false) || isOurs(code);
     this.#leave();
     if (isFinal(code)) return this.#halt(code);
     if (welcomed && performance.now() - this.#welcomedAt >= this.#times.stableMs) this.#lasted();

@@ -230,11 +230,10 @@ export class HttpConnection {
   #hear(message) {
     if (message === null || typeof message !== "object") return;
     if (message.t === "welcome") return this.#welcome(message);
+    if (message.t === "bye") return this.#bye(message.code);
     if (!this.#welcomed) return;
     this.#held = true;
     switch (message.t) {
-      case "bye":
-        return this.#bye(message.code);
       case "drain":
         this.#drained = true;
         break;

@@ -53,6 +53,15 @@ export function retryAfterMs(header, now) {
 }
 
 /**
+ * Whether a close code is one of livefeed, which nothing but our server says.
+ *
+ * @param {number} code
+ */
+export function isOurs(code) {
+  return code >= 4000 && code <= 4999;
+}
+
+/**
  * Whether a close code ends it for good. The range decides, so that codes of a later server are understood;
  * 1005 and 1006 say nothing reliable and mean "try again" like all others below 4500.
  *

@@ -35,6 +35,8 @@ export class LogPane extends HTMLElement {
   /** The server's time as last told, Unix time in ms. */
   #now = 0;
   #ended = false;
+  /** Whether all that was written so far has ever been here. */
+  #whole = false;
   /** @type {Viewport | null} */
   #viewport = null;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -152,9 +154,15 @@ export class LogPane extends HTMLElement {
     this.#refresh();
   }
 
-  /** The rollout ended, or goes on again: what an empty pane says. @param {boolean} ended */
-  setEnded(ended) {
+  /**
+   * What an empty pane says.
+   *
+   * @param {boolean} ended the rollout ended; it may go on again
+   * @param {boolean} whole whether all that was written so far has been here
+   */
+  setEnded(ended, whole) {
     this.#ended = ended;
+    this.#whole = whole;
     this.#sayFoot();
     this.#refresh();
   }
@@ -252,8 +260,13 @@ export class LogPane extends HTMLElement {
         : gettext("↓ To the end"),
     );
     empty.hidden = this.#view.length > 0;
-    say(empty, this.#ended ? gettext("No line was written.") : gettext("Waiting for the first line."));
+    say(empty, this.#emptyWords());
     this.#viewport?.update({ toEnd: this.#following });
+  }
+
+  #emptyWords() {
+    if (!this.#ended) return gettext("Waiting for the first line.");
+    return this.#whole ? gettext("No line was written.") : gettext("The log has not arrived yet.");
   }
 
   /** @param {HTMLElement} element @param {number} index */

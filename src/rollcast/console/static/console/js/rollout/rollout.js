@@ -49,6 +49,7 @@ class RolloutPage {
   #notes = new Notes(this.#model.steps);
   #announcer = make("p.visually-hidden", { id: "rollout-announcer", role: "status" });
   #announcedAt = 0;
+  #whole = false;
   #frame = 0;
   #feed;
 
@@ -72,6 +73,12 @@ class RolloutPage {
     const { key, epoch } = this.#model.feed;
     const tail = this.#feed.subscribe(key, { epoch, after: 0 });
     tail.addEventListener("events", (event) => this.#apply(/** @type {CustomEvent} */ (event).detail.groups));
+    for (const whole of ["caughtup", "end"]) {
+      tail.addEventListener(whole, () => {
+        this.#whole = true;
+        this.#frame ||= requestAnimationFrame(() => this.#draw());
+      });
+    }
     tail.addEventListener("reset", (event) => this.#reset(/** @type {CustomEvent} */ (event).detail));
     this.#feed.start();
     watchStandstill(this.#page.dataset.statusUrl ?? "", () => !this.#model.over, (found) => {
@@ -154,7 +161,7 @@ class RolloutPage {
     this.#header?.update(this.#model);
     this.#waves?.update(this.#model);
     this.#verbs?.update(this.#model);
-    this.#log.setEnded(this.#model.over);
+    this.#log.setEnded(this.#model.over, this.#whole);
     showInTab(this.#model);
     this.#announce();
   }
