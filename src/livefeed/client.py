@@ -235,7 +235,7 @@ class _Conversation:
         self._heard_at = self._loop.time()
         self._ack_at: float | None = None
         self._unacked_bytes = 0
-        self._behind_since: float | None = None
+        self._ask_at: float | None = None
 
     async def groups(self) -> AsyncGenerator[Group, None]:
         """Groups until the feed ends (then it returns) or the connection does (then it raises)."""
@@ -287,28 +287,25 @@ class _Conversation:
             await asyncio.sleep(message.get("retry_ms", 1000) / 1000)
             await self._subscribe()
         elif kind == "hb":
-            await self._compare(message["heads"].get(str(self._id), 0))
+            self._compare(message["heads"].get(str(self._id), 0))
 
-    async def _compare(self, head: int) -> None:
-        """A head that stays ahead of us while nothing comes: subscribe again."""
-        now = self._loop.time()
+    def _compare(self, head: int) -> None:
+        """A head that stays ahead of us while nothing comes: `_receive` subscribes again."""
         if head <= self._client.seq:
-            self._behind_since = None
-        elif self._behind_since is None:
-            self._behind_since = now
-        elif now - self._behind_since >= BEHIND_S:
-            await self._subscribe()
+            self._ask_at = None
+        elif self._ask_at is None:
+            self._ask_at = self._loop.time() + BEHIND_S
 
     async def _subscribe(self) -> None:
         if self._id:
             await self._send({"t": "unsub", "id": self._id})
         self._id += 1
-        self._ack_at, self._unacked_bytes, self._behind_since = None, 0, None
+        self._ack_at, self._unacked_bytes, self._ask_at = None, 0, None
         fields = {"feed": self._client.key, "epoch": self._client.epoch, "after": self._client.seq}
         await self._send({"t": "sub", "id": self._id, **fields})
 
     async def _applied(self, size: int) -> None:
-        self._behind_since = None
+        self._ask_at = None
         self._unacked_bytes += size
         if self._ack_at is None:
             self._ack_at = self._loop.time() + ACK_S
@@ -326,14 +323,18 @@ class _Conversation:
         """The next message; acknowledges meanwhile. Raises _ComeBack or ConnectionClosed if there is none."""
         while True:
             dead_at = self._heard_at + self._dead_s
-            until = dead_at if self._ack_at is None else min(self._ack_at, dead_at)
+            due = [at for at in (dead_at, self._ack_at, self._ask_at) if at is not None]
             try:
-                async with asyncio.timeout_at(until):
+                async with asyncio.timeout_at(min(due)):
                     text = await self._socket.recv(decode=True)
             except TimeoutError:
-                if self._ack_at is None or self._loop.time() >= dead_at:
+                now = self._loop.time()
+                if now >= dead_at:
                     raise _ComeBack(f"nothing heard for {self._dead_s} s") from None
-                await self._acknowledge()
+                if self._ack_at is not None and now >= self._ack_at:
+                    await self._acknowledge()
+                if self._ask_at is not None and now >= self._ask_at:
+                    await self._subscribe()
             else:
                 self._heard_at = self._loop.time()
                 return text
