@@ -74,8 +74,13 @@ DEFAULTS: Final[dict[str, Any]] = {
     # Encoded messages a reader keeps for sockets near the tail.
     "RING_FRAMES": 256,
     "RING_BYTES": 4 * 1024 * 1024,
-    # Threads for catch-up reads, history pages and rights, each with a database connection of its own.
-    "READER_THREADS": 4,
+    # Threads, each with a database connection of its own, and as many only while they are needed. For the
+    # newest events: a feed that is slow to read holds up one of them, and the other feeds go on.
+    "TAIL_THREADS": 4,
+    # For catch-up reads and history pages: one feed gets at most half of them.
+    "PAGE_THREADS": 4,
+    # For the questions at each handshake and subscription: who is this, and what may they read?
+    "RIGHTS_THREADS": 2,
 }
 
 

@@ -11,6 +11,10 @@ what comes between the two wakes it.
 RIGHTS are asked from the database, on livefeed's own threads: at every `sub`, every RECHECK_S, and at once
 where a reader has seen that they changed (`livefeed.rights`). That reader says so before it shows what it
 found, and `next_message` looks for it before each message without a wait in between: no event overtakes it.
+
+WHY A SLOW FEED HOLDS UP NO OTHER on the same connection: what asks the database for one subscription is an
+errand beside the conversation, which goes on hearing and sending meanwhile. A client that has more than
+MAX_SUBSCRIPTIONS under way is not heard for a while; an errand that fails ends the conversation.
 """
 
 from __future__ import annotations
@@ -20,7 +24,7 @@ import logging
 import math
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -28,13 +32,13 @@ from typing import Any
 from livefeed.access import current_user, may_read
 from livefeed.conf import option
 from livefeed.connections import Transport, address_of, connections
-from livefeed.log import FeedNotFound
+from livefeed.log import FeedNotFound, FeedState
 from livefeed.pages import EventsPruned, LogDamaged
 from livefeed.protocol import CloseCode
 from livefeed.reader import FeedReader, ReaderFailed, readers
 from livefeed.rights import who_is
 from livefeed.session import Limits, Session, Subscription
-from livefeed.threads import on_page_thread
+from livefeed.threads import on_rights_thread
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +55,8 @@ class Conversation:
         self._taken = asyncio.Event()
         self._readers: dict[Subscription, FeedReader] = {}
         self._unwatch: dict[Subscription, Callable[[], None]] = {}
+        self._errands: set[asyncio.Task[None]] = set()
+        self._fetching: set[Subscription] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._session = Session(_limits(), secrets.token_hex(4), self._now())
 
@@ -62,12 +68,14 @@ class Conversation:
     @property
     def has_work(self) -> bool:
         """Is there anything that could be said, or brought to be said, as far as the readers know?"""
-        return self._session.has_work
+        return self._session.has_work or bool(self._errands)
 
     def leave(self) -> None:
         """The client is gone, or was told so: let go of every feed."""
         if self._timer is not None:
             self._timer.cancel()
+        for errand in self._errands:
+            errand.cancel()
         for unwatch in self._unwatch.values():
             unwatch()
 
@@ -84,8 +92,8 @@ class Conversation:
     # -- the client's side ----------------------------------------------------------------------------------
 
     async def ready_to_hear(self) -> None:
-        """Wait while the client leaves too many answers unread."""
-        while self._session.congested:
+        """Wait while the client leaves too many answers unread, or has asked for too much at once."""
+        while self._session.congested or len(self._errands) > option("MAX_SUBSCRIPTIONS"):
             self._taken.clear()
             await self._taken.wait()
 
@@ -96,7 +104,7 @@ class Conversation:
         else:
             asked = self._session.receive(text, self._now())
             if asked is not None:
-                await self._open(asked)
+                self._send_out(self._open(asked))
         if self._has_work():  # most messages are acks that open nothing
             self._stir.set()
 
@@ -125,7 +133,7 @@ class Conversation:
     async def _ask(self) -> None:
         subs = self._session.held
         try:
-            user, allowed = await on_page_thread(partial(_rights, self._scope, [sub.feed for sub in subs]))
+            user, allowed = await on_rights_thread(partial(_rights, self._scope, [sub.feed for sub in subs]))
         except Exception:
             logger.exception("nobody could say what a reader may see; its client comes back with its cursor")
             return self._session.close(CloseCode.ERROR)
@@ -137,7 +145,7 @@ class Conversation:
         return None
 
     async def _open(self, sub: Subscription) -> None:
-        user, allowed = await on_page_thread(partial(_rights, self._scope, [sub.feed]))
+        user, allowed = await on_rights_thread(partial(_rights, self._scope, [sub.feed]))
         if not user.is_authenticated:
             return self._session.close(CloseCode.NOT_SIGNED_IN)
         if sub.feed not in allowed:
@@ -155,6 +163,20 @@ class Conversation:
             return self._session.close(CloseCode.READER_FAILED)
         self._readers[sub] = reader
         return self._session.opened(sub, at, self._now())
+
+    def _send_out(self, errand: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(errand)
+        self._errands.add(task)
+        task.add_done_callback(self._came_back)
+
+    def _came_back(self, errand: asyncio.Task[None]) -> None:
+        self._errands.discard(errand)
+        error = None if errand.cancelled() else errand.exception()
+        if error is not None:
+            logger.error("a feed could not be served; its client comes back with its cursor", exc_info=error)
+            self._session.close(CloseCode.ERROR)
+        self._stir.set()
+        self._taken.set()
 
     def _has_work(self) -> bool:
         """Did the client's word leave something to say, to bring or to let go of?"""
@@ -177,11 +199,11 @@ class Conversation:
             if session.close_code is not None:
                 return None
             # What comes meanwhile stirs: without anything to bring, another look would find nothing.
-            if not session.wanted():
+            if not self._wanted():
                 await self._rest(min(session.deadline(), self._ask_at))
             self._stir.clear()
             self._observe()
-            await self._bring_frames()
+            self._bring_frames()
             session.tick(self._now())
 
     async def _rest(self, until: float) -> None:
@@ -214,21 +236,30 @@ class Conversation:
             else:
                 self._session.moved(sub, reader.at)
 
-    async def _bring_frames(self) -> None:
-        for sub, after in self._session.wanted():
+    def _wanted(self) -> list[tuple[Subscription, int]]:
+        return [(sub, after) for sub, after in self._session.wanted() if sub not in self._fetching]
+
+    def _bring_frames(self) -> None:
+        for sub, after in self._wanted():
             reader = self._readers[sub]
             frames = reader.cached(after)
-            if not frames:
-                try:
-                    frames = await reader.load(after)
-                except (EventsPruned, FeedNotFound):
-                    await self._look_again(sub, reader)
-                    continue
-                except LogDamaged:
-                    logger.exception("feed %s cannot be read after %s", sub.feed, after)
-                    return self._session.close(CloseCode.READER_FAILED)
-            self._session.deliver(sub, frames)
-        return None
+            if frames:
+                self._session.deliver(sub, frames)
+            elif reader.state is not None:  # as it is wherever a subscription stands
+                self._fetching.add(sub)
+                self._send_out(self._fetch(sub, reader, reader.state, after))
+
+    async def _fetch(self, sub: Subscription, reader: FeedReader, state: FeedState, after: int) -> None:
+        # By the state that `sub` was told of: a newer one may be of another epoch.
+        try:
+            self._session.deliver(sub, await reader.load(state, after))
+        except (EventsPruned, FeedNotFound):
+            await self._look_again(sub, reader)
+        except LogDamaged:
+            logger.exception("feed %s cannot be read after %s", sub.feed, after)
+            self._session.close(CloseCode.READER_FAILED)
+        finally:
+            self._fetching.discard(sub)
 
     async def _look_again(self, sub: Subscription, reader: FeedReader) -> None:
         """What the reader knew of the feed is no longer true: its events were pruned, or it was deleted."""

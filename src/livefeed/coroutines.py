@@ -35,14 +35,14 @@ async def aread(
     feed: str, after: int = 0, limit: int = PAGE_EVENTS, lane: str | None = None, until: int | None = None
 ) -> Page:
     """`read` from a coroutine."""
-    return await on_page_thread(partial(pages.read, feed, after, limit, lane, until))
+    return await on_page_thread(feed, partial(pages.read, feed, after, limit, lane, until))
 
 
 async def ahead(feed: str) -> FeedState:
     """`head` from a coroutine."""
-    return await on_page_thread(partial(log.head, feed))
+    return await on_page_thread(feed, partial(log.head, feed))
 
 
 async def amark(feed: str, origin: str) -> int:
     """`mark` from a coroutine."""
-    return await on_page_thread(partial(log.mark, feed, origin))
+    return await on_page_thread(feed, partial(log.mark, feed, origin))

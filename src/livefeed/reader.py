@@ -114,16 +114,13 @@ class FeedReader:
             after = frame.to
         return found
 
-    async def load(self, after: int) -> list[Encoded]:
-        """The same from the log, up to the head that `at` names.
+    async def load(self, state: FeedState, after: int) -> list[Encoded]:
+        """The same from the log, up to the head that `state` names.
 
-        Raises EventsPruned or FeedNotFound where `at` is no longer true, LogDamaged, ReaderFailed.
+        Raises EventsPruned or FeedNotFound where `state` is no longer true, LogDamaged.
         """
-        state = self.state
-        if state is None:
-            raise ReaderFailed(self.key)
         limit = state.head - after
-        stored = await on_page_thread(partial(stored_frames, state, after, limit, BATCH_BYTES))
+        stored = await on_page_thread(self.key, partial(stored_frames, state, after, limit, BATCH_BYTES))
         return [_encoded(frame) for frame in stored]
 
     async def _supervise(self) -> None:

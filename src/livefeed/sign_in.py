@@ -12,7 +12,7 @@ from django.conf import settings
 from typing_extensions import override
 
 from livefeed.access import user_of
-from livefeed.threads import on_page_thread
+from livefeed.threads import on_rights_thread
 
 
 class SessionToRead:
@@ -36,7 +36,7 @@ class SessionUser(AuthMiddleware):
 
     @override
     async def resolve_scope(self, scope: Any) -> None:
-        scope["user"]._wrapped = await on_page_thread(partial(user_of, scope["session"]))
+        scope["user"]._wrapped = await on_rights_thread(partial(user_of, scope["session"]))
 
 
 def session_user_stack(inner: Any) -> Any:

@@ -45,7 +45,7 @@ from livefeed.cursors import Cursors, NotAQuery, asked
 from livefeed.frames import JSON, encode, size_of
 from livefeed.protocol import CloseCode, Sub, number
 from livefeed.sending import SendDeadline
-from livefeed.threads import on_page_thread
+from livefeed.threads import on_rights_thread
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ async def feed(request: HttpRequest) -> HttpResponseBase:
     """`GET livefeed/?feed=KEY&epoch=E&after=N`, or with `sub` as often as there are feeds."""
     if request.method != "GET":
         return HttpResponseNotAllowed(["GET"])
-    entry = await on_page_thread(partial(_enter, request))
+    entry = await on_rights_thread(partial(_enter, request))
     if isinstance(entry, HttpResponseBase):
         return entry
     try:

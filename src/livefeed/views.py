@@ -35,7 +35,7 @@ async def history(request: HttpRequest) -> HttpResponseBase:
     """`GET livefeed/history?feed=KEY&epoch=E&after=N&limit=M&lane=KEY`."""
     if request.method not in {"GET", "HEAD"}:
         return HttpResponseNotAllowed(["GET", "HEAD"])
-    return await on_page_thread(partial(_answer, request))
+    return await on_page_thread(request.GET.get("feed", ""), partial(_answer, request))
 
 
 def _answer(request: HttpRequest) -> HttpResponseBase:

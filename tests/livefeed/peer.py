@@ -14,6 +14,7 @@ from django.db import connection
 
 from livefeed.consumers import FeedConsumer
 from livefeed.protocol import SUBPROTOCOL
+from livefeed.sign_in import session_user_stack
 from tests.livefeed.oracle import Applied
 
 DEADLINE_S = 10
@@ -38,20 +39,28 @@ class Denied(Exception):
 class Peer:
     """`async with Peer(user) as peer`: connected, and with `greet` already past `hello`.
 
-    `scope` is what middleware and server add besides the user: `session`, `client`, `extensions`.
+    With a `cookie` the user is whoever that signs in, by the way of a real project. `scope` is what
+    middleware and server add besides the user: `session`, `client`, `extensions`.
     """
 
     def __init__(
         self,
-        user: Any,
+        user: Any = None,
         *,
+        cookie: str | None = None,
         subprotocols: tuple[str, ...] = (SUBPROTOCOL,),
         greet: bool = True,
         **scope: Any,
     ) -> None:
-        scope |= {"type": "websocket", "path": "/livefeed/", "user": user, "subprotocols": list(subprotocols)}
+        scope |= {"type": "websocket", "path": "/livefeed/", "subprotocols": list(subprotocols)}
+        application = FeedConsumer.as_asgi()
+        if cookie is None:
+            scope["user"] = user
+        else:
+            scope["headers"] = [(b"cookie", cookie.encode())]
+            application = session_user_stack(application)
         communicator: Any = ApplicationCommunicator  # asgiref's has no types
-        self._wire = communicator(FeedConsumer.as_asgi(), scope)
+        self._wire = communicator(application, scope)
         self._greet = greet
 
     async def __aenter__(self) -> Peer:

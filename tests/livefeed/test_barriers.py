@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import threading
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
@@ -14,6 +11,7 @@ from pytest_django import Settings
 import livefeed
 from livefeed import reader
 from livefeed.doorbell import doorbell
+from tests.livefeed.barrier import Barrier
 from tests.livefeed.oracle import write
 from tests.livefeed.peer import Peer, assert_is_log, events, off_loop
 from tests.waiting import aeventually
@@ -26,39 +24,6 @@ def unrescued(bell: str, settings: Settings) -> None:
     """Where there is a bell, no poll comes to the rescue of a waiter that was not woken."""
     if bell != "muted":
         settings.LIVEFEED = settings.LIVEFEED | {"SAFETY_POLL_S": 60, "DATA_VERSION_POLL_S": 60}
-
-
-class Barrier:
-    """Stops a thread at a call until the test lets it go on."""
-
-    def __init__(self) -> None:
-        self.reached, self._go_on = threading.Event(), threading.Event()
-
-    def before(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, held up before it begins."""
-
-        def held(*args: Any) -> Any:
-            self._hold()
-            return call(*args)
-
-        return held
-
-    def after(self, call: Callable[..., Any]) -> Callable[..., Any]:
-        """The call, held up once it has its answer."""
-
-        def held(*args: Any) -> Any:
-            answer = call(*args)
-            self._hold()
-            return answer
-
-        return held
-
-    def lift(self) -> None:
-        self._go_on.set()
-
-    def _hold(self) -> None:
-        self.reached.set()
-        assert self._go_on.wait(10)
 
 
 async def test_a_subscription_between_the_commit_and_the_ring_misses_nothing(

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.test import AsyncClient
 from pytest_django import Settings
 
+import livefeed
 from livefeed import reader, views
 from livefeed.conf import option
 from livefeed.log import FeedState
@@ -79,7 +80,7 @@ async def other_feeds_go_on(olga: User, cookie: str) -> AsyncIterator[None]:
 async def test_a_feed_whose_tail_cannot_be_read(olga: User, cookie: str, barrier: Barrier) -> None:
     await off_loop(write, SLOW, 10)
     async with Peer(olga) as victim:
-        await victim.sub(SLOW, 10, (await off_loop(reader.head, SLOW)).epoch)
+        await victim.sub(SLOW, 10, (await off_loop(livefeed.head, SLOW)).epoch)
         heard = await victim.hear_until("caught_up")
         async with other_feeds_go_on(olga, cookie):
             await off_loop(write, SLOW, 10)
@@ -104,6 +105,36 @@ async def test_more_readers_of_a_feeds_past_than_there_are_threads(
         barrier.lift()
         for victim in victims:
             await assert_is_log(events(await victim.hear_until("caught_up")), SLOW)
+
+
+@pytest.mark.parametrize("point", ["first look", "past"])
+async def test_the_other_feeds_of_the_same_socket(
+    olga: User, barrier: Barrier, monkeypatch: pytest.MonkeyPatch, point: str
+) -> None:
+    look = reader._look_at
+
+    def held(key: str, *args: Any) -> Any:
+        if key == SLOW:
+            barrier.hold()
+        return look(key, *args)
+
+    if point == "first look":
+        monkeypatch.setattr(reader, "_look_at", held)
+    await off_loop(write, SLOW, 10)
+    await off_loop(write, "f", 10)
+    async with Peer(olga) as peer:
+        await peer.sub(SLOW, number=1)
+        await aeventually(barrier.reached.is_set)
+        await peer.sub("f", number=2)
+        heard = await peer.hear_until("caught_up")
+        await off_loop(write, "f", 10)
+        heard += await peer.hear_until("ev")
+        await peer.say(t="ping", n=1)
+        heard += await peer.hear_until("pong")
+        await assert_is_log(events([message for message in heard if message.get("id") == 2]), "f")
+        barrier.lift()
+        heard += await peer.hear_until("caught_up")
+    await assert_is_log(events([message for message in heard if message.get("id") == 1]), SLOW)
 
 
 async def test_more_pages_of_a_feed_than_there_are_threads(olga: User, cookie: str, barrier: Barrier) -> None:

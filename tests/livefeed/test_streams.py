@@ -21,10 +21,10 @@ from pytest_django import Settings
 
 import livefeed
 from livefeed import reader
+from tests.livefeed.barrier import Barrier
 from tests.livefeed.oracle import write
 from tests.livefeed.peer import assert_is_log, events, off_loop
 from tests.livefeed.serving import MIDDLEWARE
-from tests.livefeed.test_barriers import Barrier
 from tests.livefeed.visit import DEADLINE_S, Visit, nobody_watches, sub
 from tests.waiting import aeventually
 

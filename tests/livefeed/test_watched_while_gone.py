@@ -14,9 +14,9 @@ from pytest_django import Settings
 
 import livefeed
 from livefeed import pages, reader, views
+from tests.livefeed.barrier import Barrier
 from tests.livefeed.oracle import write
 from tests.livefeed.peer import Peer, assert_is_log, events, off_loop
-from tests.livefeed.test_barriers import Barrier
 from tests.waiting import aeventually
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bell")]
