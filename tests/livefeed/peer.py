@@ -109,20 +109,25 @@ class Peer:
         while True:
             message = await self.hear()
             heard.append(message)
-            if message["t"] == "ev":
-                await self.say(t="ack", id=message["id"], seq=message["to"])
+            await self._acknowledge(message)
             if message["t"] == kind:
                 return heard
 
-    async def close_code(self, heard: list[dict[str, Any]] | None = None) -> int:
+    async def close_code(self, heard: list[dict[str, Any]] | None = None, acknowledging: bool = False) -> int:
         """Hear on until the server closes; what came before is added to `heard`."""
         while True:
             try:
                 message = await self.hear()
-                if heard is not None:
-                    heard.append(message)
             except Closed as closed:
                 return closed.code
+            if heard is not None:
+                heard.append(message)
+            if acknowledging:
+                await self._acknowledge(message)
+
+    async def _acknowledge(self, message: dict[str, Any]) -> None:
+        if message["t"] == "ev":
+            await self.say(t="ack", id=message["id"], seq=message["to"])
 
 
 async def off_loop(call: Callable[..., Any], *args: Any, **fields: Any) -> Any:

@@ -78,7 +78,9 @@ def test_a_line_in_pieces_that_is_cut_within_a_piece_costs_nothing(
 
 
 @pytest.mark.parametrize(
-    "last_words", [b"", close_frame(1001), close_frame(1012)], ids=["fin", "1001", "1012"]
+    "last_words",
+    [b"", close_frame(1001), close_frame(1011), close_frame(1012)],
+    ids=["fin", "1001", "1011", "1012"],
 )
 def test_any_way_to_end_a_connection_costs_nothing(
     proxy: ChaosProxy, visitor: Visitor, feed: str, last_words: bytes

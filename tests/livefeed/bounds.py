@@ -1,0 +1,32 @@
+"""What a process holds for its clients: it must be back at where it was once they have gone."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from pathlib import Path
+
+from livefeed.doorbell import doorbell
+from livefeed.reader import readers
+
+
+def held() -> dict[str, int]:
+    """Tasks of the running loop, readers and watchers of feeds, listeners of the doorbell."""
+    following = list(readers()._readers.values())
+    return {
+        "tasks": len(asyncio.all_tasks()),
+        "readers": len(following),
+        "watchers": sum(len(reader._watchers) for reader in following),
+        "listeners": len(getattr(doorbell(), "_wakes", ())),
+    }
+
+
+def open_files() -> int:
+    """File descriptors of this process, sockets among them."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
+def memory_bytes() -> int:
+    """The process's resident memory."""
+    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
