@@ -1,6 +1,7 @@
 """A TCP proxy that cuts: after exactly N bytes or N WebSocket frames, by RST or FIN, in either direction.
 
-It can also be an HTTP proxy that lets no WebSocket through (`strips_upgrade`) or no stream (`holds_streams`).
+It can also be an HTTP proxy that lets no WebSocket through (`strips_upgrade`) or no stream (`holds_streams`),
+or a black hole, as a network is whose cable was pulled: nothing comes through and nobody is told.
 It runs in a thread of its own, so that synchronous tests (a browser's) and asynchronous ones use it alike.
 """
 
@@ -74,6 +75,10 @@ class ChaosProxy:
         """Cut every connection now; the answer is how many there were."""
         return self._do(lambda: sum(link.cut(how) for link in list(self._links)))
 
+    def swallow_all(self) -> int:
+        """Nothing more comes through on any connection of now, and no end is told: both are half-open."""
+        return self._do(lambda: sum(link.swallow() for link in list(self._links)))
+
     def retarget(self, *ports: int) -> None:
         """New connections go to these ports of the same host in turn."""
         self._do(lambda: setattr(self, "_ports", list(ports)))
@@ -131,6 +136,7 @@ class _Link:
     def __init__(self, proxy: ChaosProxy) -> None:
         self.proxy = proxy
         self.cut_at: Cut | None = None
+        self.swallowing = False
         self.client = _Half(self, "up")
         self.server = _Half(self, "down")
         self.client.other, self.server.other = self.server, self.client
@@ -140,6 +146,10 @@ class _Link:
             await asyncio.get_running_loop().create_connection(lambda: self.server, *self.proxy.target)
         except OSError:
             self.cut("rst")
+
+    def swallow(self) -> int:
+        self.swallowing = True
+        return 1
 
     def cut(self, how: str) -> int:
         for half in (self.client, self.server):
@@ -196,6 +206,8 @@ class _Half(asyncio.Protocol):
 
     @override
     def data_received(self, data: bytes) -> None:
+        if self.link.swallowing:
+            return
         if self.direction == "up" and self.link.proxy.strips_upgrade:
             data = UPGRADE.sub(b"", data)
         if self.direction == "down" and self.link.proxy.holds_streams and EVENT_STREAM.search(data):
@@ -226,6 +238,8 @@ class _Half(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.link.proxy.half_closed(self)
         self.link.proxy.closed(self.link)
+        if self.link.swallowing:
+            return
         if self.other.transport is not None and not self.other.transport.is_closing():
             if self.held:
                 self.other.transport.write(bytes(self.held))

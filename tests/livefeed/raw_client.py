@@ -153,13 +153,18 @@ class RawClient:
 class Wire:
     """One WebSocket (RFC 6455): the handshake, masked frames up, whole messages down."""
 
-    def __init__(self, port: int, headers: Mapping[str, str]) -> None:
-        self._port, self._headers = port, headers
+    def __init__(self, port: int, headers: Mapping[str, str], buffer_bytes: int | None = None) -> None:
+        """`buffer_bytes`: how much the kernel takes for us while we do not read, about; None: as usual."""
+        self._port, self._headers, self._buffer_bytes = port, headers, buffer_bytes
         self._rest = bytearray()
 
     def __enter__(self) -> Wire:
-        self._socket = socket.create_connection(("127.0.0.1", self._port), timeout=DEAD_S)
+        self._socket = socket.socket()
+        self._socket.settimeout(DEAD_S)
+        if self._buffer_bytes is not None:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, self._buffer_bytes)
         try:
+            self._socket.connect(("127.0.0.1", self._port))
             self._shake_hands()
         except BaseException:
             self._socket.close()

@@ -8,6 +8,8 @@ Four of them are not the defaults and each was measured:
 * `TCP_NODELAY`, which asyncio does not set on sockets handed to it: a short message otherwise waits up to
   40 ms for the acknowledgement of the one before.
 * No permessage-deflate: twice the CPU and up to seven times the memory of a socket.
+
+What uvicorn's own settings cannot say is in `rollcast.config.protocols`.
 """
 
 from __future__ import annotations
@@ -20,6 +22,7 @@ import uvicorn
 from typing_extensions import override
 
 import livefeed
+from rollcast.config.protocols import Requests, Socket
 
 if TYPE_CHECKING:
     from asgiref.typing import ASGI3Application, ASGIReceiveCallable, ASGISendCallable, Scope
@@ -87,7 +90,8 @@ def uvicorn_settings(application: ASGI3Application) -> uvicorn.Config:
     """How uvicorn is to serve long-lived sockets of this application."""
     return uvicorn.Config(
         answering_lifespan(application),
-        ws="wsproto",
+        http=Requests,
+        ws=Socket,
         ws_max_size=WS_MAX_BYTES,
         ws_per_message_deflate=False,
         ws_ping_interval=WS_PING_S,

@@ -1,0 +1,184 @@
+"""Who is alive and who is not, behind the shipped launcher with shrunk deadlines: the dead are let go."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from typing_extensions import override
+
+import livefeed
+from tests.chaos import ChaosProxy
+from tests.livefeed.followers import Visitor, follow_all
+from tests.livefeed.oracle import write
+from tests.livefeed.raw_client import PONG, CutOff, RawClient, Wire
+from tests.livefeed.serving import ORIGIN
+from tests.livefeed.watched import Watched, watched
+from tests.waiting import eventually
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+MIB = 1024 * 1024
+# So large that the server writes until the kernel takes no more.
+WINDOW_BYTES = 64 * MIB
+HEARTBEAT_S = 0.2
+PING_S, PING_TIMEOUT_S = 0.2, 2.0
+
+
+@pytest.fixture(scope="module")
+def server(django_db_setup: None, django_db_blocker: object) -> Iterator[Watched]:
+    """One server for all: deadlines of seconds, and a window that never shuts."""
+    livefeed = {
+        "HEARTBEAT_S": HEARTBEAT_S,
+        "DEAD_S": 2.0,
+        "ACK_TIMEOUT_S": 1.5,
+        "READER_LINGER_S": 0.1,
+        "WINDOW_MIN_BYTES": WINDOW_BYTES,
+        "WINDOW_MAX_BYTES": WINDOW_BYTES,
+    }
+    launcher = {"TCP_USER_TIMEOUT_MS": 2500, "WS_PING_S": PING_S, "WS_PING_TIMEOUT_S": PING_TIMEOUT_S}
+    with watched(
+        str(connection.settings_dict["NAME"]), settings.SESSION_COOKIE_NAME, livefeed, launcher
+    ) as one:
+        yield one
+
+
+@pytest.fixture
+def headers(cookie: str) -> dict[str, str]:
+    return {"Cookie": cookie, "Origin": ORIGIN}
+
+
+@pytest.fixture
+def baseline(server: Watched, headers: dict[str, str], feed: str) -> dict[str, int]:
+    """What the server holds while nobody is there. The feed has ten lines."""
+    baseline = server.holds()
+    write(feed, 10)
+    livefeed.close(feed)
+    RawClient(server.port, headers, feed).follow(30)
+    livefeed.reopen(feed)
+    server.returns_to(baseline)
+    return baseline
+
+
+def subscribed(wire: Wire, feed: str) -> None:
+    wire.say(t="hello")
+    wire.say(t="sub", id=1, feed=feed, epoch=None, after=0)
+
+
+def close_code(wire: Wire) -> int:
+    """Hear on until the server closes."""
+    while True:
+        try:
+            wire.hear()
+        except CutOff as cut:
+            return int(cut.args[0])
+
+
+def in_kernel(server_port: int, client_port: int) -> bool:
+    """Does the server's end of this connection exist, in whatever state?"""
+    ends = f"0100007F:{server_port:04X} 0100007F:{client_port:04X}"
+    return ends in Path("/proc/net/tcp").read_text("ascii")
+
+
+@pytest.mark.parametrize("size", [40_000, 12 * MIB], ids=["fits into the kernel", "does not"])
+def test_a_client_that_never_reads_costs_little_and_is_gone_in_time(
+    server: Watched, headers: dict[str, str], baseline: dict[str, int], feed: str, size: int
+) -> None:
+    """Once it is the missing ack that ends it, once the deadline of a send that waits for the kernel."""
+    for _ in range(size // 40_000):
+        livefeed.append(feed, [livefeed.Chunk("t", "line", ["x" * 4_000] * 10)])
+    livefeed.close(feed)
+    RawClient(server.port, headers, feed).follow(60)  # whatever grows once has grown
+    livefeed.reopen(feed)
+    server.returns_to(baseline)
+    before = server.holds()["memory"]
+    with Wire(server.port, headers, buffer_bytes=2_048) as wire:
+        port = wire._socket.getsockname()[1]
+        subscribed(wire, feed)
+        eventually(lambda: server.holds()["watchers"] == 1)
+        assert in_kernel(server.port, port)
+        most = before
+        while server.holds()["watchers"]:
+            most = max(most, server.holds()["memory"])
+        eventually(lambda: not in_kernel(server.port, port), 30)
+        server.returns_to(baseline)
+    assert most - before < 2 * MIB
+
+
+class Mute(Wire):
+    """Answers no ping."""
+
+    @override
+    def _send(self, opcode: int, payload: bytes) -> None:
+        if opcode != PONG:
+            super()._send(opcode, payload)
+
+
+def test_a_client_that_reads_but_never_acknowledges_is_closed_with_4001(
+    server: Watched, headers: dict[str, str], baseline: dict[str, int], feed: str
+) -> None:
+    with Wire(server.port, headers) as wire:
+        subscribed(wire, feed)
+        assert close_code(wire) == 4001
+    server.returns_to(baseline)
+
+
+def test_a_client_that_acknowledges_but_answers_no_ping_stays(
+    server: Watched, headers: dict[str, str], baseline: dict[str, int], feed: str
+) -> None:
+    """What comes from it shows that it lives. Three times as long as a ping may go unanswered."""
+    with Mute(server.port, headers) as wire:
+        subscribed(wire, feed)
+        heartbeats = 0
+        while heartbeats * HEARTBEAT_S < 3 * (PING_S + PING_TIMEOUT_S):
+            message = wire.hear()
+            if message["t"] == "ev":
+                wire.say(t="ack", id=1, seq=message["to"])
+            if message["t"] == "hb":
+                heartbeats += 1
+                write(feed, 1)
+    server.returns_to(baseline)
+
+
+def test_a_client_with_nothing_to_acknowledge_that_answers_pings_stays(
+    server: Watched, headers: dict[str, str], baseline: dict[str, int], feed: str
+) -> None:
+    with Wire(server.port, headers) as wire:
+        wire.say(t="hello")
+        wire.say(t="sub", id=1, feed=feed, epoch=livefeed.head(feed).epoch, after=10)
+        heartbeats = 0
+        while heartbeats * HEARTBEAT_S < 3 * (PING_S + PING_TIMEOUT_S):
+            heartbeats += wire.hear()["t"] == "hb"
+    server.returns_to(baseline)
+
+
+def test_a_client_that_says_nothing_at_all_is_let_go(
+    server: Watched, headers: dict[str, str], baseline: dict[str, int], feed: str
+) -> None:
+    with Mute(server.port, headers) as wire:
+        wire.say(t="hello")
+        wire.say(t="sub", id=1, feed=feed, epoch=livefeed.head(feed).epoch, after=10)
+        assert close_code(wire) == 1011
+        server.returns_to(baseline)
+
+
+def test_a_black_hole_is_noticed_by_both_ends_and_costs_nothing(
+    server: Watched, cookie: str, baseline: dict[str, int], feed: str
+) -> None:
+    with ChaosProxy(("127.0.0.1", server.port)) as proxy:
+        client = Visitor(cookie, "reference").client(feed, proxy.port)
+
+        def vanish() -> None:
+            eventually(lambda: client.seq == 10)
+            assert proxy.swallow_all() == 1
+            write(feed, 10)
+            eventually(lambda: client.seq == 20, 30)
+            livefeed.close(feed)
+
+        [applied] = follow_all(client, meanwhile=vanish)
+        server.returns_to(baseline)  # while the hole still is one
+    applied.assert_is_log(feed)
+    assert client.connections == 2
