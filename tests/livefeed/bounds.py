@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from pathlib import Path
 
 from livefeed.doorbell import doorbell
@@ -33,7 +32,7 @@ def _is_socket(file: Path) -> bool:
         return False
 
 
-def memory_bytes() -> int:
-    """The process's resident memory."""
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def most_memory_bytes() -> int:
+    """The process's resident memory, at its peak so far."""
+    status = Path("/proc/self/status").read_text("ascii")
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024

@@ -50,7 +50,7 @@ async def serve(limits: dict[str, Any]) -> None:
 
     from livefeed import pages
     from rollcast.config import launcher, protocols
-    from tests.livefeed.bounds import held, memory_bytes, open_sockets
+    from tests.livefeed.bounds import held, most_memory_bytes, open_sockets
 
     for name, value in limits.items():
         setattr(launcher if hasattr(launcher, name) else protocols, name, value)
@@ -65,7 +65,7 @@ async def serve(limits: dict[str, Any]) -> None:
     while await words.readline():
         _say(
             held()
-            | {"sockets": open_sockets(), "memory": memory_bytes()}
+            | {"sockets": open_sockets(), "most_memory": most_memory_bytes()}
             | {"reads": reads.calls, "reads_at_once": reads.most}
         )
     server.should_exit = True

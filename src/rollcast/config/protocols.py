@@ -1,4 +1,4 @@
-"""uvicorn's two protocols with three limits it does not have; each was missed by a raw socket in the tests.
+"""uvicorn's two protocols and what they lack for sockets that live long; raw sockets in the tests missed it.
 
 * The head of a request must come within REQUEST_HEAD_S. uvicorn waits for ever, and a peer that sends a byte
   now and then keeps a connection for nothing. Between requests its own keep-alive time-out does this.
@@ -6,6 +6,7 @@
   may swallow pings, and acknowledgements prove more. Silence for the time-out is still the end.
 * A peer that does not read gets no pong: they would pile up in our memory for as long as it sends pings.
   RFC 6455 (5.5.3) lets us answer the latest only, and the next one after it reads again is answered.
+* A frame against the rules is answered by a close frame with the reason, where uvicorn just hangs up.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ import h11
 from typing_extensions import override
 from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+from wsproto.connection import ConnectionState
 
 if TYPE_CHECKING:
-    from wsproto.events import Ping
+    from wsproto.events import CloseConnection, Ping
 
 REQUEST_HEAD_S = 10.0  # one packet; two lost ones on a bad link are 3 s
 
@@ -75,6 +77,12 @@ class Socket(WSProtocol):
             self.pong_timer = self.loop.call_at(dead_at, self.keepalive_timeout)
         else:
             super().keepalive_timeout()
+
+    @override
+    def handle_close(self, event: CloseConnection) -> None:
+        if self.conn.state is ConnectionState.OPEN:  # no close frame came: wsproto says how to close
+            self.transport.write(self.conn.send(event))
+        super().handle_close(event)
 
     @override
     def handle_ping(self, event: Ping) -> None:
