@@ -9,7 +9,7 @@ ARGS ?=
 CATALOGUES := $(shell find src -name '*.po')
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo drill drills example test test-long check fix bench-quick shots lock clean
+.PHONY: help install demo drill drills example test test-long check fix conformance bench-quick shots lock clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -46,6 +46,10 @@ check: $(VENV)/.dev  ## format, lint, types, import contracts, migrations, trans
 fix: $(VENV)/.dev  ## format and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+conformance: $(VENV)/.dev  ## RFC 6455 by the cases of Autobahn (installs kosoku into .venv): docs/protocol.md
+	@$(PIP) kosoku==0.1.0
+	@$(BIN)/python -m tests.livefeed.conformance
 
 bench-quick: $(VENV)/.run  ## figures beside rivals, under 2 minutes; below a floor it fails: docs/performance.md
 	@$(BIN)/python -m bench.quick
