@@ -31,14 +31,7 @@ LEAVES = """async (times) => {
   }, longPoll);
   connection.send({ t: "sub", id: 1, feed: "rollout/1", epoch: null, after: 0 });
 }"""
-TIMES = {
-    "openMs": 9000,
-    "deadMs": 9000,
-    "answerMs": 9000,
-    "pageMs": 9000,
-    "pollMs": 9000,
-    "pollPauseMs": 9000,
-}
+TIMES = dict.fromkeys(("openMs", "deadMs", "answerMs", "pageMs", "pollMs", "pollPauseMs", "glanceMs"), 9000)
 
 
 @pytest.mark.parametrize("last", ["events", "bye"])

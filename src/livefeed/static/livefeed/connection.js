@@ -96,6 +96,9 @@ export class Connection {
     this.#answer = setTimeout(() => this.#end(0, "no answer to a ping"), this.#times.answerMs);
   }
 
+  /** The tab was hidden: a socket goes on, it keeps nothing from the other tabs. */
+  hide() {}
+
   /** Leave without a word to the owner. */
   dispose() {
     if (this.#gone) return;

@@ -5,7 +5,32 @@
 
 import { EventParser } from "./sse.js";
 
-/** @typedef {import("./http.js").Exchange} Exchange */
+/**
+ * How the answer to a request is read.
+ *
+ * @typedef {object} Exchange
+ * @property {string} accept the media type asked for
+ * @property {boolean} lasting whether the end of an answer is the end of the conversation
+ * @property {(times: HttpTimes, complete: boolean) => number} waitMs how long the server may wait for news before
+ *   it answers; `complete`: all subscriptions have been caught up
+ * @property {(times: HttpTimes) => number} openMs on top of that, until the answer must have begun
+ * @property {(times: HttpTimes, brought: {news: boolean, complete: boolean}) => number} pauseMs from the beginning of
+ *   one request to the next, at least, after an answer that brought this
+ * @property {(body: ReadableStream<Uint8Array>) => AsyncGenerator<any[]>} read the messages, as pieces of the
+ *   answer complete them; a piece without any shows only that the way is alive
+ */
+
+/**
+ * @typedef {object} HttpTimes all in ms
+ * @property {number} openMs until the answer to a long poll must begin, its waiting apart
+ * @property {number} deadMs without a byte before the request counts as dead (the server's `dead_s` wins)
+ * @property {number} answerMs until an event stream must greet, or anything must come after waking up
+ * @property {number} pageMs deadline of an answer to a question to subscribe
+ * @property {number} pollMs how long a long poll may wait
+ * @property {number} pollPauseMs from one long poll to the next if it brought nothing
+ * @property {number} glanceMs from one look of a hidden tab to the next
+ * @property {number} stableMs a conversation that lasted so long was a good one
+ */
 
 /**
  * Each message is an event of its own and is heard as soon as it is whole. A proxy that holds answers back until
@@ -18,6 +43,7 @@ export const eventStream = {
   lasting: true,
   waitMs: () => 0,
   openMs: (times) => times.answerMs,
+  pauseMs: () => 0,
   async *read(body) {
     const parser = new EventParser();
     let greeted = false;
@@ -41,6 +67,8 @@ export const longPoll = {
   lasting: false,
   waitMs: (times, complete) => (complete ? times.pollMs : 0),
   openMs: (times) => times.openMs,
+  // A server that does not wait, or a cache on the way, must not make us ask in a circle.
+  pauseMs: (times, { news }) => (news ? 0 : times.pollPauseMs),
   async *read(body) {
     let whole = "";
     for await (const text of textOf(body)) {
@@ -49,6 +77,18 @@ export const longPoll = {
     }
     yield JSON.parse(whole).m;
   },
+};
+
+/**
+ * What a hidden tab does in place of either: it looks from time to time and holds nothing in between. Over HTTP/1.1
+ * a browser opens six connections to a host for all its tabs together, and the tab in front needs some.
+ *
+ * @type {Exchange}
+ */
+export const glance = {
+  ...longPoll,
+  waitMs: () => 0,
+  pauseMs: (times, brought) => (brought.complete ? times.glanceMs : longPoll.pauseMs(times, brought)),
 };
 
 /**

@@ -38,6 +38,7 @@ const TIMES = {
   stableMs: 30000,
   pollMs: 25000,
   pollPauseMs: 1000,
+  glanceMs: 10000,
   // Beside a fallback the socket is tried after this long, then after twice as long each time, up to the second.
   socketAgainMs: 60000,
   socketAgainMostMs: 600000,
@@ -326,12 +327,12 @@ export class LiveFeed extends EventTarget {
   }
 
   /**
-   * The tab became visible, the network came back, the machine woke up.
+   * The tab was hidden or became visible, the network came back, the machine woke up.
    *
    * @param {boolean} online the network may be another one
    */
   #lookAround(online) {
-    if (document.visibilityState === "hidden") return;
+    if (document.visibilityState === "hidden") return this.#connection?.hide();
     if (online && this.#choice.now !== "socket") this.#trial.begin();
     if (this.#connection) this.#connection.demandAnswer();
     else if (performance.now() >= this.#notBefore) this.reconnectNow();

@@ -14,6 +14,7 @@
  * reported end nobody is called any more, and liveness is judged by what arrives.
  */
 
+import { glance } from "./exchanges.js";
 import { retryAfterMs } from "./retry.js";
 
 /** The server's bound on subscriptions in one request; it answers `busy` to more on a socket, and so do we. */
@@ -25,29 +26,8 @@ const FINAL_ANSWERS = { 400: 4500, 401: 4501, 403: 4503 };
 /** The one status below 500 that means "later", and the one above that does not: WSGI cannot do this. */
 const [TOO_MANY, NOT_HERE] = [429, 501];
 
-/**
- * How the answer to a request is read.
- *
- * @typedef {object} Exchange
- * @property {string} accept the media type asked for
- * @property {boolean} lasting whether the end of an answer is the end of the conversation
- * @property {(times: HttpTimes, complete: boolean) => number} waitMs how long the server may wait for news before
- *   it answers; `complete`: all subscriptions have been caught up
- * @property {(times: HttpTimes) => number} openMs on top of that, until the answer must have begun
- * @property {(body: ReadableStream<Uint8Array>) => AsyncGenerator<any[]>} read the messages, as pieces of the
- *   answer complete them; a piece without any shows only that the way is alive
- */
-
-/**
- * @typedef {object} HttpTimes all in ms
- * @property {number} openMs until the answer to a long poll must begin, its waiting apart
- * @property {number} deadMs without a byte before the request counts as dead (the server's `dead_s` wins)
- * @property {number} answerMs until an event stream must greet, or anything must come after waking up
- * @property {number} pageMs deadline of an answer to a question to subscribe
- * @property {number} pollMs how long a long poll may wait
- * @property {number} pollPauseMs from one long poll to the next if it brought nothing
- * @property {number} stableMs a conversation that lasted so long was a good one
- */
+/** @typedef {import("./exchanges.js").Exchange} Exchange */
+/** @typedef {import("./exchanges.js").HttpTimes} HttpTimes */
 
 export class HttpConnection {
   #url;
@@ -127,6 +107,11 @@ export class HttpConnection {
     this.#ask();
   }
 
+  /** The tab was hidden. */
+  hide() {
+    if (this.#welcomed) this.#ask();
+  }
+
   /** Leave without a word to the owner. */
   dispose() {
     this.#gone = true;
@@ -160,19 +145,23 @@ export class HttpConnection {
     });
   }
 
-  /** Nothing is wanted, so nothing is due. */
+  /** Nothing is asked, so nothing is due. */
   #rest() {
     clearTimeout(this.#watchdog);
     this.#watchdog = undefined;
   }
 
+  get #complete() {
+    return this.#caughtUp.size === this.#wanted.size;
+  }
+
   async #converse() {
     const mine = new AbortController();
     const begun = performance.now();
+    const exchange = document.visibilityState === "hidden" ? glance : this.#exchange;
     this.#request = mine;
     this.#news = false;
-    const waitMs = this.#exchange.waitMs(this.#times, this.#caughtUp.size === this.#wanted.size);
-    const messages = this.#answer(mine.signal, waitMs);
+    const messages = this.#answer(exchange, mine.signal);
     for (;;) {
       let step;
       try {
@@ -190,39 +179,40 @@ export class HttpConnection {
         if (this.#request !== mine) return;
       }
     }
-    if (this.#exchange.lasting) return this.#end(0, "the answer ended");
-    // A server that does not wait, or a cache on the way, must not make us ask in a circle.
-    const pause = this.#news ? 0 : Math.max(0, this.#times.pollPauseMs - (performance.now() - begun));
+    if (exchange.lasting) return this.#end(0, "the answer ended");
+    const pauseMs = exchange.pauseMs(this.#times, { news: this.#news, complete: this.#complete });
     this.#drop();
-    this.#pause = setTimeout(() => this.#ask(), pause);
+    this.#rest();
+    this.#pause = setTimeout(() => this.#ask(), Math.max(0, begun + pauseMs - performance.now()));
   }
 
   /**
+   * @param {Exchange} exchange
    * @param {AbortSignal} signal
-   * @param {number} waitMs
    * @returns {AsyncGenerator<any[]>}
    */
-  async *#answer(signal, waitMs) {
+  async *#answer(exchange, signal) {
+    const waitMs = exchange.waitMs(this.#times, this.#complete);
     // From the first request on until the greeting: a question that is asked again in between wins no time.
-    const patienceMs = this.#demanded ? this.#times.answerMs : this.#exchange.openMs(this.#times);
+    const patienceMs = this.#demanded ? this.#times.answerMs : exchange.openMs(this.#times);
     if (this.#welcomed || this.#watchdog === undefined) this.#watch(waitMs + patienceMs, "no answer");
-    const response = await fetch(this.#address(waitMs), {
+    const response = await fetch(this.#address(exchange.lasting ? null : waitMs), {
       credentials: "same-origin",
       cache: "no-store",
-      headers: { Accept: this.#exchange.accept },
+      headers: { Accept: exchange.accept },
       signal,
     });
     const kind = response.headers.get("Content-Type") ?? "";
-    if (!response.ok || !kind.startsWith(this.#exchange.accept) || !response.body) throw new Refusal(response);
-    yield* this.#exchange.read(response.body);
+    if (!response.ok || !kind.startsWith(exchange.accept) || !response.body) throw new Refusal(response);
+    yield* exchange.read(response.body);
   }
 
-  /** @param {number} waitMs */
+  /** @param {number | null} waitMs */
   #address(waitMs) {
     const query = new URLSearchParams();
     for (const [id, sub] of this.#wanted)
       query.append("sub", JSON.stringify({ ...sub, ...this.#owner.cursorOf(id) }));
-    if (!this.#exchange.lasting) query.set("wait", String(Math.round(waitMs / 1000)));
+    if (waitMs !== null) query.set("wait", String(Math.round(waitMs / 1000)));
     return `${this.#url}?${query}`;
   }
 
