@@ -19,6 +19,8 @@ from typing import Any
 from tests.livefeed.serving import ROOT, application, settings
 from tests.waiting import eventually
 
+DOORBELL = "livefeed.doorbells.sqlite.SqliteDoorbell"
+
 
 class Gauge:
     """How often a call was made, and how many of it were under way at most."""
@@ -46,8 +48,6 @@ class Gauge:
 
 async def serve(limits: dict[str, Any]) -> None:
     """Serve until stdin ends; `limits` are values for numbers of the launcher or of its protocols."""
-    import uvicorn
-
     from livefeed import pages
     from rollcast.config import launcher, protocols
     from tests.livefeed.bounds import held, most_memory_bytes, open_sockets
@@ -57,7 +57,7 @@ async def serve(limits: dict[str, Any]) -> None:
     reads = Gauge()
     pages._rows = reads.of(pages._rows)
     listener = launcher.listening_socket("127.0.0.1", 0)
-    server = uvicorn.Server(launcher.uvicorn_settings(application()))
+    server = launcher.Server(launcher.uvicorn_settings(application()))
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     words = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(words), sys.stdin)
@@ -82,12 +82,9 @@ def main() -> None:
     import django
     from django.conf import settings as django_settings
 
-    asked = json.loads(os.environ["LIVE_WATCHED"])
-    mine = settings()
-    mine["LIVEFEED"] |= asked["livefeed"]
-    django_settings.configure(**mine)
+    django_settings.configure(**settings())
     django.setup()
-    asyncio.run(serve(asked["launcher"]))
+    asyncio.run(serve(json.loads(os.environ["LIVE_LAUNCHER"])))
 
 
 class Watched:
@@ -127,9 +124,9 @@ def watched(
     """The server on this database, with these changes to LIVEFEED and to the launcher's numbers."""
     environment = os.environ | {
         "LIVE_DATABASE": database,
-        "LIVE_DOORBELL": "livefeed.doorbells.sqlite.SqliteDoorbell",
         "LIVE_COOKIE": cookie,
-        "LIVE_WATCHED": json.dumps({"livefeed": livefeed or {}, "launcher": launcher or {}}),
+        "LIVE_LIVEFEED": json.dumps({"DOORBELL": DOORBELL} | (livefeed or {})),
+        "LIVE_LAUNCHER": json.dumps(launcher or {}),
         "PYTHONPATH": str(ROOT),
     }
     environment.pop("DJANGO_SETTINGS_MODULE", None)
