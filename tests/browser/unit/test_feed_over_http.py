@@ -321,6 +321,7 @@ def test_a_hidden_tab_goes_on_and_a_wake_up_asks_afresh(page: Page, site: Site, 
     page.evaluate(changed)
     page.evaluate("() => document.dispatchEvent(new Event('resume'))")
     again = eventually(lambda: next((one for one in live.requests[3:] if one.kind == "stream"), None))
+    assert again is not None
     assert again.sub["after"] == 4
     sub = again.grant(head=5)
     again.say(ev(sub, 5, 5))
