@@ -23,14 +23,14 @@ from weakref import WeakKeyDictionary
 
 from livefeed.conf import option
 from livefeed.protocol import CloseCode
+from livefeed.session import Tally
 
 Transport = Literal["socket", "stream", "poll"]
+Cap = Literal["user", "address", "process", "strangers", "drain"]
 
 MINUTE_S: Final = 60
 # Of an IPv6 address: what one subscriber has, and may choose from for each connection.
 IPV6_NETWORK_BITS: Final = 64
-
-
 # The part of DRAIN_S in which connections are told to leave; the rest is for the closes to get through.
 _LEAVING: Final = 0.8
 _chance: Final = random.SystemRandom()
@@ -42,9 +42,9 @@ class Refused(Exception):
     `unseen`: said before a socket's handshake ends. A browser cannot tell why, but it costs next to nothing.
     """
 
-    def __init__(self, code: CloseCode, status: int, retry_s: int = 0, *, unseen: bool = False) -> None:
+    def __init__(self, code: CloseCode, status: int, retry_s: float = 0, *, unseen: bool = False) -> None:
         super().__init__(f"{code.name} ({status})")
-        self.code, self.status, self.retry_s, self.unseen = code, status, retry_s, unseen
+        self.code, self.status, self.retry_s, self.unseen = code, status, math.ceil(retry_s), unseen
 
 
 class Member(Protocol):
@@ -53,6 +53,16 @@ class Member(Protocol):
     who: str
     address: str | None
     transport: Transport
+    left_with: int | None
+
+    @property
+    def close_code(self) -> int | None: ...
+
+    @property
+    def tally(self) -> Tally: ...
+
+    @property
+    def lags(self) -> list[int]: ...
 
     def ask_again(self) -> None:
         """What its user may read has changed."""
@@ -62,9 +72,15 @@ class Member(Protocol):
 
 
 class Connections:
-    """See the head of this file."""
+    """See the head of this file. What is public may be read from any thread."""
 
     def __init__(self) -> None:
+        self.since = time.time()
+        # Who was refused, by the limit that was reached; with which codes connections ended, whoever said it.
+        self.refused: Counter[Cap] = Counter()
+        self.closes: Counter[int] = Counter()
+        # Of those that have left.
+        self.past = Tally()
         # The counter of changed rights that the readers have seen; None before the first look.
         self.rights: int | None = None
         self._members: set[Member] = set()
@@ -78,17 +94,35 @@ class Connections:
         """How many are in."""
         return len(self._members)
 
+    @property
+    def members(self) -> list[Member]:
+        """Who is in."""
+        return list(self._members)
+
     def check(self, who: str, address: str | None) -> None:
         """Raise Refused if there is no place for one more of this user from this address."""
-        if self._draining:
-            raise Refused(CloseCode.RESTART, 503, math.ceil(option("RETRY_FIRST_MAX_MS") / 1000), unseen=True)
-        later = math.ceil(option("RETRY_CAP_MS") / 1000)
-        if self.count >= option("MAX_CONNECTIONS"):
+        cap = self._reached(who, address)
+        if cap is None:
+            return
+        self.refused[cap] += 1
+        later = option("RETRY_CAP_MS") / 1000
+        if cap == "drain":
+            raise Refused(CloseCode.RESTART, 503, option("RETRY_FIRST_MAX_MS") / 1000, unseen=True)
+        if cap == "process":
             raise Refused(CloseCode.OVERLOADED, 503, later, unseen=True)
-        of_user = sum(member.who == who for member in self._members)
-        of_address = sum(member.address == address for member in self._members if address is not None)
-        if of_user >= option("MAX_PER_USER") or of_address >= option("MAX_PER_ADDRESS"):
-            raise Refused(CloseCode.TOO_MANY_CONNECTIONS, 429, later)
+        raise Refused(CloseCode.TOO_MANY_CONNECTIONS, 429, later)
+
+    def _reached(self, who: str, address: str | None) -> Cap | None:
+        if self._draining:
+            return "drain"
+        if self.count >= option("MAX_CONNECTIONS"):
+            return "process"
+        if sum(member.who == who for member in self._members) >= option("MAX_PER_USER"):
+            return "user"
+        if address is not None:
+            from_there = sum(member.address == address for member in self._members)
+            return "address" if from_there >= option("MAX_PER_ADDRESS") else None
+        return None
 
     @contextmanager
     def entered(self, member: Member) -> Iterator[None]:
@@ -100,6 +134,15 @@ class Connections:
         finally:
             self._members.discard(member)
             self._left.set()
+            self._note_end(member)
+
+    def _note_end(self, member: Member) -> None:
+        code = member.left_with if member.close_code is None else member.close_code
+        if code is not None:
+            self.closes[int(code)] += 1
+        self.past.messages += member.tally.messages
+        self.past.bytes += member.tally.bytes
+        self.past.resets += member.tally.resets
 
     async def drain(self) -> None:
         """Let nobody in any more, and have everybody leave, each at a moment of chance of its own.
@@ -126,7 +169,9 @@ class Connections:
         if address is not None:
             self._strangers[address] += 1
             if self._strangers[address] > option("STRANGERS_PER_MINUTE"):
+                self.refused["strangers"] += 1
                 return Refused(CloseCode.TOO_MANY_CONNECTIONS, 429, MINUTE_S, unseen=True)
+        self.closes[int(CloseCode.NOT_SIGNED_IN)] += 1
         return Refused(CloseCode.NOT_SIGNED_IN, 401)
 
     def rights_are(self, counter: int, who: frozenset[str] | None) -> None:
@@ -159,6 +204,11 @@ _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Connections] = WeakKeyDic
 def connections() -> Connections:
     """Those of the running loop."""
     return _by_loop.setdefault(asyncio.get_running_loop(), Connections())
+
+
+def all_connections() -> list[Connections]:
+    """Those of every loop of this process: one, but for tests. From any thread."""
+    return list(_by_loop.values())
 
 
 async def drain() -> None:

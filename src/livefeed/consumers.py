@@ -59,6 +59,7 @@ class FeedConsumer(AsyncConsumer):
         try:
             with conversing(self.scope, "socket") as conversation:
                 if not await self._accept():
+                    conversation.close(CloseCode.SUBPROTOCOL)
                     return await self._close_quietly(CloseCode.SUBPROTOCOL)
                 return await self._talk(conversation)
         except Refused as refused:
@@ -96,6 +97,7 @@ class FeedConsumer(AsyncConsumer):
             await conversation.ready_to_hear()
             message = await self._receive()
             if message["type"] == "websocket.disconnect":
+                conversation.left_with = message.get("code")
                 return
             await conversation.hear(message.get("text"))
 

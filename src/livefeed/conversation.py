@@ -37,7 +37,7 @@ from livefeed.pages import EventsPruned, LogDamaged
 from livefeed.protocol import CloseCode
 from livefeed.reader import FeedReader, ReaderFailed, readers
 from livefeed.rights import who_is
-from livefeed.session import Limits, Session, Subscription
+from livefeed.session import Limits, Session, Subscription, Tally
 from livefeed.threads import on_rights_thread
 
 logger = logging.getLogger(__name__)
@@ -48,6 +48,8 @@ class Conversation:
 
     def __init__(self, scope: Mapping[str, Any], transport: Transport) -> None:
         self.who, self.address, self.transport = who_is(scope["user"]), address_of(scope), transport
+        # The close code with which the client has left, if it did and its transport has such.
+        self.left_with: int | None = None
         self._scope = scope
         self._now = asyncio.get_running_loop().time
         self._ask_at = math.inf
@@ -64,6 +66,16 @@ class Conversation:
     def close_code(self) -> int | None:
         """Why the conversation is over, once it is."""
         return self._session.close_code
+
+    @property
+    def tally(self) -> Tally:
+        """What was sent so far."""
+        return self._session.tally
+
+    @property
+    def lags(self) -> list[int]:
+        """Of each subscription that stands, how many events are not acknowledged. From any thread."""
+        return [sub.at.head - sub.acked for sub in self._session.held if sub.standing]
 
     @property
     def has_work(self) -> bool:

@@ -52,15 +52,16 @@ class ReaderFailed(RuntimeError):
 class FeedReader:
     """Follows one feed. Lives in one event loop; made by `Readers` only."""
 
-    def __init__(self, key: str, forget: Callable[[FeedReader], None]) -> None:
+    def __init__(self, key: str, house: Readers) -> None:
         self.key = key
         self.failed = False
         self.missing = False
         self.state: FeedState | None = None
         self._at: Head | None = None  # `state`, made once for all watchers
-        self._forget = forget
+        self._house = house
         self._watchers: dict[object, Callable[[], None]] = {}
         self._wanted = 0
+        self._overdue = False  # the look to come is one that nobody rang for
         self._looks_begun = 0
         self._looks_done = 0
         self._stir = asyncio.Event()
@@ -134,9 +135,10 @@ class FeedReader:
             self.missing = True
         except Exception:
             logger.exception("the reader of feed %s failed; its sockets come back for another", self.key)
+            self._house.failures += 1
         finally:
             self.failed = True
-            self._forget(self)
+            self._house.forget(self)
             self._tell_newcomers()
             self._news()
 
@@ -146,8 +148,11 @@ class FeedReader:
             wanted = self._wanted
             self._looks_begun += 1
             number = self._looks_begun
-            before = self.state, self._tail
+            before, overdue = (self.state, self._tail), self._overdue
             more = await self._look()
+            if overdue and self._wanted == wanted:
+                self._house.bell_misses += _grown(before[0], self.state)
+            self._overdue = False
             self._looks_done = number
             self._tell_newcomers()
             if (self.state, self._tail) != before:
@@ -163,6 +168,7 @@ class FeedReader:
             with suppress(TimeoutError):
                 async with asyncio.timeout(option("SAFETY_POLL_S")):
                     await self._stir.wait()
+            self._overdue = not self._stir.is_set()
             return True
         with suppress(TimeoutError):
             async with asyncio.timeout(option("READER_LINGER_S")):
@@ -209,19 +215,28 @@ class FeedReader:
 
 
 class Readers:
-    """The readers of one event loop."""
+    """The readers of one event loop. What is public may be read from any thread."""
 
     def __init__(self) -> None:
+        # Readers that have failed; events that were found by the safety poll, and that nobody rang for.
+        self.failures = 0
+        self.bell_misses = 0
         self._readers: dict[str, FeedReader] = {}
 
     def of(self, key: str) -> FeedReader:
         """The reader of this feed, made now if there is none."""
         reader = self._readers.get(key)
         if reader is None:
-            reader = self._readers[key] = FeedReader(key, self._forget)
+            reader = self._readers[key] = FeedReader(key, self)
         return reader
 
-    def _forget(self, reader: FeedReader) -> None:
+    @property
+    def count(self) -> int:
+        """How many feeds are followed."""
+        return len(self._readers)
+
+    def forget(self, reader: FeedReader) -> None:
+        """A reader has ended."""
         if self._readers.get(reader.key) is reader:
             del self._readers[reader.key]
 
@@ -232,6 +247,11 @@ _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Readers] = WeakKeyDiction
 def readers() -> Readers:
     """The readers of the running loop."""
     return _by_loop.setdefault(asyncio.get_running_loop(), Readers())
+
+
+def all_readers() -> list[Readers]:
+    """Those of every loop of this process: one, but for tests. From any thread."""
+    return list(_by_loop.values())
 
 
 def _ring_in(loop: asyncio.AbstractEventLoop, reader: FeedReader, feed: str | None) -> None:
@@ -264,6 +284,13 @@ def _continues(known: FeedState | None, state: FeedState, tail: int) -> bool:
     if known is None or known.epoch != state.epoch:
         return False
     return state.first - 1 <= tail <= state.head <= tail + int(option("TOO_FAR_EVENTS"))
+
+
+def _grown(before: FeedState | None, after: FeedState | None) -> int:
+    """By how many events a feed has grown from one look to the next."""
+    if before is None or after is None or before.epoch != after.epoch:
+        return 0
+    return max(after.head - before.head, 0)
 
 
 def _encoded(frame: Stored) -> Encoded:

@@ -17,7 +17,7 @@ window is open.
 from __future__ import annotations
 
 import math
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -90,11 +90,21 @@ class Subscription:
     outstanding: deque[tuple[int, int, float]] = field(default_factory=deque)  # (to, size, sent at)
 
 
+@dataclass
+class Tally:
+    """What was sent: messages with events, the bytes of these events, and resets by their reason."""
+
+    messages: int = 0
+    bytes: int = 0
+    resets: Counter[str] = field(default_factory=Counter)
+
+
 class Session:
     """See the head of this file."""
 
     def __init__(self, limits: Limits, conn: str, now: float) -> None:
         self.close_code: int | None = None
+        self.tally = Tally()
         self._limits = limits
         self._conn = conn
         self._began_at = now
@@ -346,6 +356,8 @@ class Session:
             sub.progress_at = now
         sub.outstanding.append((frame.to, frame.size, now))
         self._in_flight += frame.size
+        self.tally.messages += 1
+        self.tally.bytes += frame.size
         sub.sent = frame.to
         self._quiet_at = now + self._limits.quiet_s
         return protocol.ev(sub.id, frame.tail)
@@ -375,6 +387,7 @@ class Session:
         )
         if reason is None:
             return False
+        self.tally.resets[reason] += 1
         self._waiting.append(protocol.reset(sub.id, reason, at.epoch, at.first, at.head))
         self._drop(sub.id)
         return True
