@@ -119,6 +119,7 @@ class HttpClient(RawClient):
         if answer.status != 200:
             raise Refused(answer.status) if answer.status < 500 else CutOff(answer.status)
         for message in messages:
+            self.hurry()
             self.heard(message)
             if self.ended:
                 self.size = answer.size

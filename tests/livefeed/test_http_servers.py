@@ -13,7 +13,7 @@ import pytest
 import livefeed
 from tests.chaos import ChaosProxy, Cut
 from tests.livefeed.conftest import new_server
-from tests.livefeed.followers import Visitor, follow_all
+from tests.livefeed.followers import DEADLINE_S, Visitor, follow_all
 from tests.livefeed.oracle import write
 from tests.livefeed.raw_http import StreamClient
 from tests.livefeed.serving import Server
@@ -103,10 +103,10 @@ def test_clients_that_are_cut_off_leave_nothing_behind(
             def produce() -> None:
                 for _ in range(30):
                     write(feed, 20)
-                eventually(lambda: client.seq == 620)
+                eventually(lambda: client.seq == 620, DEADLINE_S)
                 proxy.cut_all()
                 write(feed, 20)
-                eventually(lambda: client.seq == 640)
+                eventually(lambda: client.seq == 640, DEADLINE_S)
                 livefeed.close(feed)
 
             [applied] = follow_all(client, meanwhile=produce)
