@@ -70,7 +70,7 @@ def test_reconnecting_says_since_when_and_what_happens_next(rollout: Rollout) ->
     rollout.talk.close(1012)
     chip = rollout.page.locator("connection-chip")
     shows(chip, "reconnecting", re.compile("reconnecting"))
-    expect(chip).to_have_attribute("title", re.compile(f"since {TIME}.* Nothing is lost"))
+    expect(chip).to_have_attribute("title", re.compile(f"since {TIME}.*Nothing is lost", re.DOTALL))
 
 
 def test_before_any_contact_it_names_no_time(page: Page, site: Site, live: ScriptedHttp) -> None:

@@ -126,7 +126,7 @@ function outOfTouch(heardAt) {
   const next = gettext(
     "The page tries again by itself and goes on after the last event it shows. Nothing is lost.",
   );
-  return `${since} ${next}`;
+  return `${since}\n${next}`;
 }
 
 /** @param {number} socketAt */
@@ -137,7 +137,7 @@ function overHttp(socketAt) {
   const next = socketAt
     ? interpolate(gettext("The WebSocket is tried again at %(time)s."), { time: timeOfDay(socketAt) })
     : gettext("The WebSocket is being tried again now.");
-  return `${why} ${next}`;
+  return `${why}\n${next}`;
 }
 
 /** @param {number | string | null} code */
