@@ -77,7 +77,7 @@ class Connections:
     def __init__(self) -> None:
         self.since = time.time()
         # Who was refused, by the limit that was reached; with which codes connections ended, whoever said it.
-        self.refused: Counter[Cap] = Counter()
+        self.refused: Counter[str] = Counter()
         self.closes: Counter[int] = Counter()
         # Of those that have left.
         self.past = Tally()

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass
 
-from livefeed.connections import Cap, Transport, all_connections
+from livefeed.connections import all_connections
 from livefeed.reader import all_readers
 
 
@@ -22,8 +22,8 @@ class Snapshot:
 
     # Unix time in milliseconds of the first connection; None before that.
     since_ms: int | None
-    # Connections that are open, by transport.
-    connections: dict[Transport, int]
+    # Connections that are open, by transport: `socket`, `stream`, `poll`.
+    connections: dict[str, int]
     subscriptions: int
     # Feeds that are followed: those with subscriptions, and for a while those that had some.
     readers: int
@@ -36,8 +36,8 @@ class Snapshot:
     resets: dict[str, int]
     # Ends of connections by close code, whoever said it; 1005 and 1006 are those of connections that broke.
     closes: dict[int, int]
-    # Clients that found no place, by the limit that was reached.
-    refused: dict[Cap, int]
+    # Clients that found no place, by what was reached: `user`, `address`, `process`, `strangers`, `drain`.
+    refused: dict[str, int]
     # Events that the safety poll found and nobody had rung for. A few are chance, many a doorbell that fails.
     bell_misses: int
     # Feeds that could no longer be followed; their clients came back for another try.
@@ -50,7 +50,7 @@ def snapshot() -> Snapshot:
     members = [member for house in houses for member in house.members]
     tallies = [house.past for house in houses] + [member.tally for member in members]
     lags = [lag for member in members for lag in member.lags]
-    resets, closes, refused = Counter[str](), Counter[int](), Counter[Cap]()
+    resets, closes, refused = Counter[str](), Counter[int](), Counter[str]()
     for tally in tallies:
         resets.update(dict(tally.resets))
     for house in houses:
@@ -58,7 +58,7 @@ def snapshot() -> Snapshot:
         refused.update(dict(house.refused))
     return Snapshot(
         since_ms=int(min(house.since for house in houses) * 1000) if houses else None,
-        connections=dict(Counter(member.transport for member in members)),
+        connections=dict(Counter[str](member.transport for member in members)),
         subscriptions=len(lags),
         readers=sum(house.count for house in readers),
         lag=max(lags, default=0),

@@ -34,6 +34,7 @@ def paths(hosts: list[str]) -> dict[str, str]:
         "fleet-import": "/fleet/import",
         "fleet-selector-error": "/fleet/?selector=zone%3D%3Deu",
         "host": f"/fleet/{hosts[0]}/",
+        "live": "/live/",
         "recipes": "/recipes/",
         "recipe": "/recipes/update-game-server/",
         "start": "/rollouts/new/?recipe=update-game-server",

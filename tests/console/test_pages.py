@@ -13,6 +13,7 @@ PAGES = (
     "/fleet/?selector=zone%3Deu",
     "/fleet/import",
     "/fleet/eu-01/",
+    "/live/",
     "/recipes/",
     "/recipes/hello/",
     "/recipes/wrong/",

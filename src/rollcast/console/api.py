@@ -18,6 +18,7 @@ from django.utils.http import content_disposition_header
 from ninja import NinjaAPI, Router, Status
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
+from livefeed.metrics import snapshot
 from rollcast.console import inventory, shapes
 from rollcast.console.api_auth import OperatorSession
 from rollcast.console.log_text import log_lines, streamed
@@ -171,6 +172,12 @@ def get_status(request: HttpRequest) -> Any:
         return {"problem": None, "since_ms": None}
     since_ms = None if found.since is None else round(found.since * 1000)
     return {"problem": say(found.problem).as_json(), "since_ms": since_ms}
+
+
+@api.get("/live", response=shapes.LiveFeed, tags=["live feed"])
+def live_feed(request: HttpRequest) -> Any:
+    """How the live feed of the web process that answers stands; each web process counts for itself."""
+    return snapshot()
 
 
 @api.get("/openapi.json", include_in_schema=False)

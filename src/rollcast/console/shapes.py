@@ -177,6 +177,23 @@ class Accept(Body):
     reason: str
 
 
+class LiveFeed(Schema):
+    """The figures of `livefeed.metrics.Snapshot`, by their names there; times in Unix milliseconds."""
+
+    since_ms: int | None
+    connections: dict[str, int]
+    subscriptions: int
+    readers: int
+    lag: int
+    messages: int
+    bytes: int
+    resets: dict[str, int]
+    closes: dict[int, int]
+    refused: dict[str, int]
+    bell_misses: int
+    reader_failures: int
+
+
 def recipe_listed(found: RecipeFile) -> RecipeListed:
     """A recipe file as the API lists it."""
     recipe = found.recipe

@@ -7,7 +7,7 @@ from django.urls import URLPattern, URLResolver, path
 from django.views.i18n import JavaScriptCatalog
 
 from rollcast.console.api import api
-from rollcast.console.pages import fleet, overview, recipes, rollouts, start
+from rollcast.console.pages import fleet, live, overview, recipes, rollouts, start
 
 app_name = "console"
 # The words of the modules, with a door of their own: a project's own catalogue need not know ours.
@@ -26,6 +26,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("fleet/<str:name>/look", fleet.host_look, name="host_look"),
     path("fleet/<str:name>/trust", fleet.host_trust, name="host_trust"),
     path("fleet/<str:name>/refuse", fleet.host_refuse, name="host_refuse"),
+    path("live/", live.live, name="live"),
     path("recipes/", recipes.recipes, name="recipes"),
     path("recipes/<str:name>/", recipes.recipe, name="recipe"),
     path("rollouts/", rollouts.rollouts, name="rollouts"),

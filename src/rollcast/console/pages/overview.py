@@ -8,6 +8,7 @@ from typing import Final
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 
+from livefeed.metrics import snapshot
 from rollcast.console import inventory
 from rollcast.console.pages.frame import console_page, show
 from rollcast.console.pages.rollouts import OPEN
@@ -34,5 +35,6 @@ def overview(request: HttpRequest) -> HttpResponse:
         "recipes": sum(found.recipe is not None for found in recipes),
         "broken_recipes": sum(found.recipe is None for found in recipes),
         "rollouts_total": newest["total"],
+        "connections": sum(snapshot().connections.values()),
     }
     return show(request, "overview.html", context)
