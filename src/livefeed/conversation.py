@@ -80,7 +80,7 @@ class Conversation:
     @property
     def has_work(self) -> bool:
         """Is there anything that could be said, or brought to be said, as far as the readers know?"""
-        return self._session.has_work or bool(self._errands)
+        return self._session.has_work or any(not errand.done() for errand in self._errands)
 
     def leave(self) -> None:
         """The client is gone, or was told so: let go of every feed."""

@@ -30,6 +30,7 @@ def loaded(bell: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> li
         "RING_FRAMES": RING_FRAMES,
         "WINDOW_MIN_BYTES": 1,
         "WINDOW_MAX_BYTES": 1,
+        "MESSAGES_BURST": 1000,  # many subscriptions in a short time
     }
     monkeypatch.setattr(reader, "BATCH_BYTES", 1)
     cursors: list[int] = []
