@@ -59,6 +59,7 @@ def test_the_rollout_page_knows_its_addresses(client: Client, rollout_id: int) -
     api = f"/rollouts/api/rollouts/{rollout_id}"
     assert known == {
         "history-url": "/rollouts/livefeed/history",
+        "status-url": "/rollouts/api/status",
         "sign-in-url": f"/enter/?via=office&amp;next=/rollouts/rollouts/{rollout_id}/",
         **{f"{verb}-url": f"{api}/{verb}" for verb in ("pause", "resume", "cancel", "accept", "retry")},
         "csrf-header": "X-Office-Token",
