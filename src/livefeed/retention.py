@@ -24,20 +24,25 @@ marks (Origin) of a feed that goes on, as what was stored once would then be sto
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import Exists, OuterRef, QuerySet
 
 from livefeed import doorbell
 from livefeed.log import FeedState, head
 from livefeed.models import Feed, Frame, FrameIndex
 
-# Frames that one transaction deletes: some milliseconds, in which no append gets in.
-BATCH_FRAMES: Final = 100
+# Frames that one transaction deletes: some ten milliseconds, in which no append gets in.
+BATCH_FRAMES: Final = 50
+# Seconds between two of them. SQLite does not queue writers: one that asks again at once gets in before those
+# who sleep until their next try, and they would wait for as long as there is something to delete.
+PAUSE_S: Final = 0.02
+_NEVER: Final = threading.Event()
 
 
 class FeedOpen(RuntimeError):
@@ -81,6 +86,8 @@ def prune(
             doorbell.ring_after_commit(feed)
     frames, more, done = 0, True, 0
     while more and (batches is None or done < batches):
+        if done and not connection.in_atomic_block:
+            _NEVER.wait(PAUSE_S)
         deleted, more = _delete_batch(state.pk)
         frames, done = frames + deleted, done + 1
     return Pruned(feed, first - state.first, frames, first, state.head, more)

@@ -104,27 +104,29 @@ def forget() -> None:
     livefeed.delete("f")
 
 
+async def first_word(peer: Peer) -> dict[str, Any]:
+    """What comes after the events under way, none of which is acknowledged; a closing is no news here."""
+    while (heard := await peer.hear())["t"] in {"ev", "hb", "end"}:
+        continue
+    return heard
+
+
 @pytest.mark.parametrize("catching_up", [False, True])
-async def test_a_deleted_feed_is_announced_and_the_socket_lives_on(
-    olga: User, monkeypatch: pytest.MonkeyPatch, catching_up: bool
-) -> None:
+async def test_a_deleted_feed_is_announced_and_the_socket_lives_on(olga: User, catching_up: bool) -> None:
     await off_loop(write, "f", 3000, per_append=100)
     await off_loop(write, "g", 10)
     async with Peer(olga) as peer:
         await peer.sub("g", number=2)
         await peer.hear_until("caught_up")
         await peer.sub("f")
-        if not catching_up:
-            await peer.hear_until("caught_up")
-        else:
-            assert (await peer.hear())["t"] == "subok"
+        await peer.hear_until("subok" if catching_up else "caught_up")
         await off_loop(forget)
-        said = (await peer.hear_until("err" if not catching_up else "reset"))[-1]
-        if catching_up:  # its events went first
-            assert said["reason"] == "pruned"
+        said = await first_word(peer)
+        if said["t"] == "reset":  # its events go first, and somebody looked in between
+            assert (catching_up, said["reason"]) == (True, "pruned")
             await peer.sub("f", said["first"] - 1, said["epoch"], number=3)
-            said = (await peer.hear_until("err"))[-1]
-        assert said["code"] == "not_found"
+            said = await first_word(peer)
+        assert (said["t"], said["code"]) == ("err", "not_found")
         await off_loop(write, "g", 10)
         assert (await peer.hear_until("ev"))[-1]["id"] == 2
 
@@ -165,15 +167,15 @@ async def test_a_rotated_epoch_is_told_at_once(olga: User, rotate: Callable[[], 
 @pytest.mark.parametrize(
     ("act", "answer"),
     [
-        (livefeed.rotate_epoch, "epoch"),
-        (partial(livefeed.rotate_epoch, "f"), "epoch"),
-        (partial(livefeed.prune, "f", keep=0), "pruned"),
-        (forget, "pruned"),
+        (livefeed.rotate_epoch, {"epoch"}),
+        (partial(livefeed.rotate_epoch, "f"), {"epoch"}),
+        (partial(livefeed.prune, "f", keep=0), {"pruned"}),
+        (forget, {"pruned", "not_found"}),  # depends on how far it was when somebody looked
     ],
     ids=["installation", "feed", "prune", "delete"],
 )
 async def test_each_of_these_rings(
-    olga: User, settings: Settings, act: Callable[[], Any], answer: str
+    olga: User, settings: Settings, act: Callable[[], Any], answer: set[str]
 ) -> None:
     """Nobody looks by himself within this test; the cursor is slow, so that what goes is missed."""
     memory = "livefeed.doorbells.memory.MemoryDoorbell"
@@ -183,7 +185,5 @@ async def test_each_of_these_rings(
         await peer.sub("f")
         await peer.hear()
         await off_loop(act)
-        heard = await peer.hear()
-        while heard["t"] == "ev":
-            heard = await peer.hear()
-        assert (heard["t"], heard["reason"]) == ("reset", answer)
+        said = await first_word(peer)
+        assert said.get("reason", said.get("code")) in answer

@@ -100,7 +100,7 @@ def test_a_rollout_that_is_tried_again_goes_on_in_its_feed(desk: Desk, feed_of: 
 
 
 def test_it_goes_by_parts(desk: Desk, ended: int) -> None:
-    for n in range(250):
+    for n in range(120):
         livefeed.append(feed_key(ended), [livefeed.Chunk("t1", "line", [str(n)])])
     parts = 1
     while actions.prune_output(ended, SOON):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 from django.db import DatabaseError
 
+from livefeed.retention import PAUSE_S
 from rollcast.conf import option
 from rollcast.rollouts import actions
 from rollcast.worker.context import Context
@@ -34,5 +35,7 @@ async def prune_old_output(context: Context) -> None:
 async def _prune(context: Context, ended_before: datetime) -> None:
     while rollouts := await context.database(actions.with_old_output, ended_before):
         for rollout_id in rollouts:
-            while await context.database(actions.prune_output, rollout_id, ended_before):
-                continue
+            more = True
+            while more:
+                more = await context.database(actions.prune_output, rollout_id, ended_before)
+                await asyncio.sleep(PAUSE_S)  # the turn of other processes that write
