@@ -16,10 +16,8 @@ SAID = "No worker is running"
 
 @pytest.mark.usefixtures("fleet", "recipes")
 def test_pages_say_it_until_a_worker_lives(client: Client, settings: Any) -> None:
-    settings.ROLLCAST = {
-        **settings.ROLLCAST,
-        "LEASE_TRUST_S": 600.0,
-    }  # the worker lives for as long as the pages take
+    # The worker lives for as long as the pages take.
+    settings.ROLLCAST = {**settings.ROLLCAST, "LEASE_TRUST_S": 600.0}
     assert SAID not in client.get("/").content.decode()  # nothing is to be done
     number = start_rollout(StartRequest("hello", {"version": "1.2"}), "user:olga")
     pages = ("/", f"/rollouts/{number}/")
