@@ -193,7 +193,8 @@ class Wire:
             first, payload = self._frame()
             opcode = first & 0x0F
             if opcode == PING:
-                self._send(PONG, payload)
+                with suppress(OSError):  # as in `say`
+                    self._send(PONG, payload)
             elif opcode == CLOSE:
                 code = int.from_bytes(payload[:2], "big")
                 if 4500 <= code <= 4999:

@@ -96,13 +96,14 @@ def test_a_link_too_slow_for_one_message_is_closed_with_4001_and_goes_on_from_it
     server: Watched, cookie: str, feed: str
 ) -> None:
     """At 500 B/s 30 KB take a minute, more than may pass without an ack; what was on its way still counts."""
-    for line in ("short", "short", "x" * 30_000, "short"):
+    for line in ("short", "x" * 30_000, "short"):
         livefeed.append(feed, [livefeed.Chunk("t", "line", [line])])
-    livefeed.close(feed)
     headers = {"Cookie": cookie, "Origin": ORIGIN}
     client = RawClient(server.port, headers, feed)
     with SlowWire(server.port, headers, 500, MINUTES * 60) as wire, pytest.raises(CutOff) as cut:
         client._talk(wire)
     assert cut.value.args == (4001,)
     assert client.seq == 3
+    livefeed.append(feed, [livefeed.Chunk("t", "line", ["what came meanwhile"])])
+    livefeed.close(feed)
     client.follow(30).assert_is_log(feed)
