@@ -77,11 +77,6 @@ class Conversation:
         """Of each subscription that stands, how many events are not acknowledged. From any thread."""
         return [sub.at.head - sub.acked for sub in self._session.held if sub.standing]
 
-    @property
-    def has_work(self) -> bool:
-        """Is there anything that could be said, or brought to be said, as far as the readers know?"""
-        return self._session.has_work or any(not errand.done() for errand in self._errands)
-
     def leave(self) -> None:
         """The client is gone, or was told so: let go of every feed."""
         if self._timer is not None:
@@ -196,10 +191,19 @@ class Conversation:
         gone = any(not session.holds(sub) for sub in self._readers)
         return gone or session.close_code is not None or session.has_work
 
+    @property
+    def _under_way(self) -> bool:
+        """Is there anything that could be said, or brought to be said, as far as the readers know?"""
+        return self._session.has_work or bool(self._errands)
+
     # -- our side -------------------------------------------------------------------------------------------
 
-    async def next_message(self) -> str | None:
-        """The next message for the client, as soon as there is one; None once `close_code` says why not."""
+    async def next_message(self, *, patient: bool = True) -> str | None:
+        """The next message for the client, as soon as there is one; None once `close_code` says why not.
+
+        Without `patient` None as well as soon as no message can come without news: everything asked for is
+        answered, and everything stored is said.
+        """
         session = self._session
         while True:
             while (now := self._now()) >= self._ask_at:
@@ -208,7 +212,7 @@ class Conversation:
             if text is not None:
                 self._taken.set()
                 return text
-            if session.close_code is not None:
+            if session.close_code is not None or not (patient or self._under_way):
                 return None
             # What comes meanwhile stirs: without anything to bring, another look would find nothing.
             if not self._wanted():

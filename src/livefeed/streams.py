@@ -15,10 +15,9 @@ closed by Django but left to the garbage collector.
 from __future__ import annotations
 
 import asyncio
-import logging
 import secrets
 import time
-from collections.abc import AsyncGenerator, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -46,8 +45,6 @@ from livefeed.frames import JSON, encode, size_of
 from livefeed.protocol import CloseCode, Sub, number
 from livefeed.sending import SendDeadline
 from livefeed.threads import on_rights_thread
-
-logger = logging.getLogger(__name__)
 
 STREAM: Final = "text/event-stream"
 POLL: Final = "application/json"
@@ -133,6 +130,7 @@ async def _events(entry: Asked) -> AsyncGenerator[bytes, None]:
         return
     with closing(talk):
         talk.end_after(option("STREAM_S"))
+        await talk.ask()
         # By chance: after a restart not everybody comes back at the same moment.
         label = f"retry: {1 + secrets.randbelow(option('RETRY_FIRST_MAX_MS'))}\n"
         while (text := await talk.next_message()) is not None:
@@ -152,6 +150,7 @@ async def _poll(entry: Asked) -> AsyncGenerator[bytes, None]:
     await _free_thread()
     try:
         with closing(_Talk(entry)) as talk:
+            await talk.ask()
             texts = [text async for text in _until_news(talk, entry.wait_s)]
     except Refused as refused:
         texts = [protocol.bye(refused.code)]
@@ -164,14 +163,12 @@ async def _until_news(talk: _Talk, wait_s: float) -> AsyncGenerator[str, None]:
     news, size = False, 0
     known_ends = {sub.id for sub in talk.subs if sub.ended}
     while size < option("POLL_BYTES"):
-        patience = option("POLL_WAIT_S") if talk.busy else 0 if news else wait_s
-        try:
-            async with asyncio.timeout_at(began + patience):  # in the past: what can be said without a wait
-                text = await talk.next_message()
-        except TimeoutError:
-            return
+        text = await _by(began + option("POLL_WAIT_S"), talk.next_message(patient=False))
+        if text is None and not (news or talk.over):
+            text = await _by(began + wait_s, talk.next_message())
         if text is None:
-            yield talk.bye
+            if talk.over:
+                yield talk.bye
             return
         yield text
         message = protocol.fields(text)
@@ -180,12 +177,19 @@ async def _until_news(talk: _Talk, wait_s: float) -> AsyncGenerator[str, None]:
         news |= message["t"] in NEWS or (message["t"] == "end" and message["id"] not in known_ends)
 
 
+async def _by(until: float, message: Awaitable[str | None]) -> str | None:
+    try:
+        async with asyncio.timeout_at(until):
+            return await message
+    except TimeoutError:
+        return None
+
+
 class _Talk:
     """A conversation whose client has said everything in its query."""
 
     def __init__(self, entry: Asked) -> None:
         self.subs = entry.subs
-        self._unanswered = len(entry.subs)
         self._loop = asyncio.get_running_loop()
         self._ends = ExitStack()
         transport: Transport = "stream" if entry.kind == STREAM else "poll"
@@ -195,18 +199,18 @@ class _Talk:
         assert answering is not None
         self._deadline = SendDeadline(option("ACK_TIMEOUT_S"), answering.cancel)
         self._ends.callback(self._deadline.close)
-        # Tasks begin in this order, so that all subscriptions are put before the first is refused: with none
-        # left that this user may read, the conversation ends.
-        for beside in (talk.hear(HELLO), *map(self._subscribe, entry.subs), talk.recheck()):
-            task = self._loop.create_task(beside)
-            task.add_done_callback(self._look_at)
-            self._ends.callback(task.cancel)
+        self._ends.callback(self._loop.create_task(talk.recheck()).cancel)
         answering.add_done_callback(lambda _: self.close())
 
+    async def ask(self) -> None:
+        """Say what stands in the query, all of it before anything is answered."""
+        for text in (HELLO, *map(protocol.sub, self.subs)):
+            await self._conversation.hear(text)
+
     @property
-    def busy(self) -> bool:
-        """Will there be a message without any news: an answer to the query, events that are stored?"""
-        return self._unanswered > 0 or self._conversation.has_work
+    def over(self) -> bool:
+        """Has the conversation come to its end, but for what still waits to be taken?"""
+        return self._conversation.close_code is not None
 
     @property
     def bye(self) -> str:
@@ -235,16 +239,6 @@ class _Talk:
     def close(self) -> None:
         """End what is beside the conversation, and let go of its feeds. Once is as good as twice."""
         self._ends.close()
-
-    async def _subscribe(self, sub: Sub) -> None:
-        await self._conversation.hear(protocol.sub(sub))
-        self._unanswered -= 1
-
-    def _look_at(self, task: asyncio.Task[None]) -> None:
-        error = None if task.cancelled() else task.exception()
-        if error is not None:
-            logger.error("a live stream failed; its client comes back with its cursor", exc_info=error)
-            self._conversation.close(CloseCode.ERROR)
 
 
 async def _free_thread() -> None:
