@@ -73,7 +73,8 @@ def test_a_host_that_speaks_gb18030_is_read_so(quiet_site: Site) -> None:
 def test_without_every_byte_as_its_host_has_it_a_rollout_does_not_succeed(quiet_site: Site) -> None:
     shop, home = quiet_site.installation, quiet_site.host.home
     rollout = shop.start(
-        "- name: says\n  run: |\n    echo one\n    until [ -e $HOME/go ]; do sleep 0.05; done\n"
+        "- name: says\n  run: |\n    echo one\n    until [ -e $HOME/go ]; do sleep 0.05; done\n",
+        selector="name=far",
     )
     eventually(lambda: "one" in [event.data for event in shop.stored(rollout)], 30)
     (journal,) = home.glob(f".rollcast/*/r{rollout}/*/s0/a1/run/journal")
