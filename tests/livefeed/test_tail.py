@@ -169,6 +169,25 @@ def test_ctrl_c_ends_it_and_it_says_how_to_go_on() -> None:
     assert (started.returncode, said) == (130, f"Go on with --after {livefeed.head('f').epoch}:2\n")
 
 
+class CtrlC(io.StringIO):
+    """An output on which a line is seen, and Ctrl-C pressed, before the writer is told that it went out."""
+
+    def write(self, text: str) -> int:
+        written = super().write(text)
+        if text.startswith("2 "):
+            signal.raise_signal(signal.SIGINT)
+        return written
+
+
+def test_ctrl_c_while_a_line_goes_out_does_not_print_it_again() -> None:
+    fill("one", "two", "three")
+    out, err = CtrlC(), io.StringIO()
+    with pytest.raises(SystemExit) as ended:
+        call_command("livefeed_tail", "f", stdout=out, stderr=err)
+    assert (ended.value.code, out.getvalue()) == (130, "1  a  one\n2  a  two\n")
+    assert err.getvalue() == f"Go on with --after {livefeed.head('f').epoch}:2\n"
+
+
 def test_a_pipe_that_nobody_reads_ends_it_quietly() -> None:
     fill("one")
     with process("livefeed_tail", "f", "--follow") as started:

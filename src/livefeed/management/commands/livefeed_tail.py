@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
+import threading
 import unicodedata
 from argparse import ArgumentParser, ArgumentTypeError
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
@@ -51,8 +55,9 @@ class Command(BaseCommand):
         try:
             self._know_lane(options["feed"], options["lane"])
             found = batches(options["feed"], self._cursor, lane=options["lane"], follow=options["follow"])
-            for batch in found:
-                self._print(batch, _as_json if options["json"] else _as_text)
+            with _interrupts() as self._interrupts:
+                for batch in found:
+                    self._print(batch, _as_json if options["json"] else _as_text)
         except FeedNotFound:
             raise CommandError(f"There is no feed {options['feed']!r}. See `livefeed_list`.") from None
         except CursorForeign:
@@ -81,10 +86,46 @@ class Command(BaseCommand):
             self.stderr.write(f"{batch.lost} events before these are no longer kept.")
         for group in batch.groups:
             for seq, line in enumerate(shown(group), group[4]):
-                self.stdout.write(line)
-                self._cursor = Cursor(epoch, seq)  # before anybody sees the line
+                with self._interrupts.held_back():
+                    self.stdout.write(line)
+                    self._cursor = Cursor(epoch, seq)
         self._cursor = batch.cursor
         self.stdout.flush()
+
+
+class _Interrupts:
+    """Ctrl-C, which must not come between a line and the cursor behind it: it would be printed once more."""
+
+    def __init__(self) -> None:
+        self._holding = self._held = False
+
+    @contextmanager
+    def held_back(self) -> Iterator[None]:
+        """One that comes in here is raised at the end; a second one at once, as the line may be stuck."""
+        self._holding = True
+        yield
+        self._holding = False
+        if self._held:
+            raise KeyboardInterrupt
+
+    def came(self, _signal: int, _frame: FrameType | None) -> None:
+        """The handler of SIGINT."""
+        if not self._holding or self._held:
+            raise KeyboardInterrupt
+        self._held = True
+
+
+@contextmanager
+def _interrupts() -> Iterator[_Interrupts]:
+    interrupts = _Interrupts()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupts
+        return
+    known = signal.signal(signal.SIGINT, interrupts.came)
+    try:
+        yield interrupts
+    finally:
+        signal.signal(signal.SIGINT, known)
 
 
 def _cursor(text: str) -> Cursor:
