@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from playwright.sync_api import Page
@@ -96,11 +97,14 @@ def test_late_events_of_a_replaced_socket_are_ignored(page: Page, feed_server: S
 
 
 def test_a_wake_up_that_is_answered_changes_nothing(page: Page, feed_server: ScriptedFeed) -> None:
+    """The page's clock stands while an answer is on its way: a slow machine must not look like silence."""
+    page.clock.install()
     client = start(page, feed_server, answerMs=150)
     talk = feed_server.talk(0)
     sub = accept(talk, head=0)
     talk.say({"t": "caught_up", "id": sub["id"], "seq": 0})
     client.shows("live")
+    page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=60))
     for n, event in enumerate(
         ["new Event('online')", "new PageTransitionEvent('pageshow', {persisted: true})"]
     ):
@@ -109,8 +113,10 @@ def test_a_wake_up_that_is_answered_changes_nothing(page: Page, feed_server: Scr
         talk.say({"t": "pong", "n": talk.hear("ping", n)["n"]})
         eventually(lambda: page.evaluate("() => window.feed.lastMessageAt") > 0)
     page.evaluate("() => document.dispatchEvent(new Event('visibilitychange'))")
+    page.evaluate("() => { window.feed.lastMessageAt = 0; }")
     talk.say({"t": "hb", "now": 1, "heads": {}})  # any message is an answer
-    page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
+    eventually(lambda: page.evaluate("() => window.feed.lastMessageAt") > 0)
+    page.clock.run_for(300)
     assert len(feed_server.talks) == 1
     client.shows("live")
 
