@@ -8,6 +8,9 @@ ARGS ?=
 # Catalogues are compiled by the build hook, so an edited .po means one more (fast) install.
 CATALOGUES := $(shell find src -name '*.po')
 
+# A worker that takes over must not compile everything first, nor each of the hundred processes of the tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install demo drill drills example test test-long check fix conformance bench-quick shots lock clean
 
