@@ -73,8 +73,8 @@ class Process:
         """SIGCONT."""
         self._process.send_signal(signal.SIGCONT)
 
-    def end(self) -> None:
-        """SIGTERM and an orderly end; harmless when it has ended."""
+    def end(self) -> int:
+        """SIGTERM and an orderly end within its deadline; harmless when it has ended. Its exit code."""
         if self._process.poll() is None:
             self.thaw()
             self._process.terminate()
@@ -86,6 +86,7 @@ class Process:
                 raise
         assert self._process.stdout is not None
         self._process.stdout.close()
+        return self._process.returncode
 
     def _read_line(self) -> str:
         assert self._process.stdout is not None
