@@ -5,18 +5,17 @@ from __future__ import annotations
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import chromium
-from tests.missing import need
+from tests.redis_server import running_redis
 from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
@@ -75,30 +74,6 @@ def address(tmp_path: Path) -> Iterator[str]:
     """The example by itself, its layer in memory."""
     with example(tmp_path) as one:
         yield one
-
-
-@pytest.fixture
-def redis_url(tmp_path: Path) -> Iterator[str]:
-    """A Redis of our own that keeps nothing."""
-    program = need("redis-server")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    options = ["--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
-
-    def answers() -> bool:
-        assert process.poll() is None
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port)) as line:
-            line.sendall(b"PING\r\n")
-            return line.recv(16) == b"+PONG\r\n"
-        return False
-
-    try:
-        eventually(answers, START_S, "Redis")
-        yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(START_S)
 
 
 @pytest.fixture
@@ -184,8 +159,9 @@ def test_the_server_answers_one_browser_and_the_group_hears_the_other(address: s
     expect(pages[1].locator("#chat li")).to_have_count(0)
 
 
-def test_with_redis_a_group_spans_two_processes(redis_url: str, tmp_path: Path, browser: Browser) -> None:
+def test_with_redis_a_group_spans_two_processes(tmp_path: Path, browser: Browser) -> None:
     with (
+        running_redis(tmp_path) as redis_url,
         example(tmp_path / "one", REDIS_URL=redis_url) as one,
         example(tmp_path / "two", REDIS_URL=redis_url) as two,
     ):

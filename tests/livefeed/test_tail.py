@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection
+from typing_extensions import override
 
 import livefeed
 from livefeed import Chunk, tail
@@ -172,6 +173,7 @@ def test_ctrl_c_ends_it_and_it_says_how_to_go_on() -> None:
 class CtrlC(io.StringIO):
     """An output on which a line is seen, and Ctrl-C pressed, before the writer is told that it went out."""
 
+    @override
     def write(self, text: str) -> int:
         written = super().write(text)
         if text.startswith("2 "):
