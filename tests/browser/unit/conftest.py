@@ -25,7 +25,7 @@ addEventListener("securitypolicyviolation", (e) =>
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
     """Not per session: Playwright's loop runs in this thread, and asynchronous tests elsewhere need it."""
-    with chromium() as one:
+    with chromium(shell=True) as one:
         yield one
 
 
