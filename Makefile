@@ -12,7 +12,7 @@ CATALOGUES := $(shell find src -name '*.po')
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo drill drills example test test-long check fix conformance bench-quick shots lock clean
+.PHONY: help install demo drill drills example test test-long check static fix conformance bench-quick shots lock clean
 
 help:  ## list the tasks
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -31,20 +31,22 @@ drills: $(VENV)/.run  ## many of them, a line each; ARGS="--seeds 1-200 --second
 example: $(VENV)/.run  ## the classic Channels tutorial beside livefeed: docs/ver-update.md; ARGS="--port 9000"
 	@cd examples && ../$(BIN)/python -m ver_update $(ARGS)
 
-test: check  ## check, then every test; ALLOW_MISSING=1 where system packages cannot be installed
+test: static  ## check, and every test; ALLOW_MISSING=1 where system packages cannot be installed
 	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
 
-test-long: check  ## what needs real minutes
+test-long: static  ## what needs real minutes
 	$(BIN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
 
-check: $(VENV)/.dev  ## format, lint, types, import contracts, migrations, translations, links
+check: static  ## format, lint, types, import contracts, migrations, translations, links
+	$(BIN)/python -m pytest -q tests/meta
+
+static: $(VENV)/.dev
 	@.ci/system-packages
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m django makemigrations --check --dry-run --settings tests.settings
-	$(BIN)/python -m pytest -q tests/meta
 
 fix: $(VENV)/.dev  ## format and mend what ruff can mend
 	$(BIN)/ruff format .

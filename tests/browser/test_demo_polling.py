@@ -68,7 +68,7 @@ def lines(page: Page) -> int:
     return sum(entry["count"] for entry in applied(page).values())
 
 
-@pytest.mark.parametrize("way", ["stream", "poll"])
+@pytest.mark.parametrize("way", ["stream", pytest.param("poll", marks=pytest.mark.long)])
 def test_every_line_comes_over_plain_http_and_then_over_the_socket_again(
     page: Page, demo: DemoSite, proxy: ChaosProxy, way: str
 ) -> None:

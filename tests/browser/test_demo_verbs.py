@@ -237,6 +237,7 @@ def test_every_control_has_a_name_and_no_page_scrolls_sideways_on_a_phone(
     expect(state(rollout)).to_have_text("⊘ Cancelled", timeout=30_000)
 
 
+@pytest.mark.long
 def test_after_a_power_cut_it_waits_for_a_person_and_retry_ends_it(browser: Browser, tmp_path: Path) -> None:
     with demo_site(tmp_path, *SLOW) as site:
         page = started(signed_in(browser, site), "1.43.0")

@@ -45,14 +45,8 @@ def test_the_account_of_a_real_rollout_is_closed_and_nothing_is_left(tmp_path: P
     assert 20 < said["console_peak_mb"] < 300
 
 
-@pytest.mark.parametrize(
-    "how",
-    [
-        pytest.param("drop", marks=pytest.mark.long),
-        pytest.param("repeat", marks=pytest.mark.long),
-        "swap",
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize("how", ["drop", "repeat", "swap"])
 def test_a_damaged_client_opens_the_account(tmp_path: Path, how: str) -> None:
     code, said = once(tmp_path, "--hosts", "1", "--sabotage", how)
     assert (code, said["closed"]) == (1, False)

@@ -37,9 +37,14 @@ steps:
 BARRED = ("rollcast.config", "rollcast.cli", "rollcast.demo")
 
 
+def office_in(home: Path) -> ForeignProject:
+    """The back office with its data in this folder."""
+    return ForeignProject(HERE, "backoffice", home, BARRED)
+
+
 def open_office(home: Path) -> ForeignProject:
     """A back office with its tables, its people, and a recipe."""
-    office = ForeignProject(HERE, "backoffice", home, BARRED)
+    office = office_in(home)
     office.manage("migrate", "--verbosity", "0")
     office.manage("shell", "--verbosity", "0", "--command", PEOPLE)
     recipes = home / "rollcast" / "recipes"

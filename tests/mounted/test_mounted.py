@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,7 +18,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.browser.chromium import chromium
 from tests.demo.fleets import running_fleet
 from tests.foreign import ForeignProject
-from tests.mounted.office import BARRED, HERE, PASSWORD, open_office
+from tests.mounted.office import BARRED, HERE, PASSWORD, office_in, open_office
 
 EVERYTHING = """
 import importlib, json, pkgutil, sys
@@ -44,11 +45,16 @@ SOCKET = """(feed) => new Promise((resolve) => {
 })"""
 
 
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> ForeignProject:
+    """Set up once; tests copy it."""
+    return open_office(tmp_path_factory.mktemp("office"))
+
+
 @pytest.fixture
-def office(tmp_path: Path) -> ForeignProject:
-    home = tmp_path / "office"
-    home.mkdir()
-    return open_office(home)
+def office(first: ForeignProject, tmp_path: Path) -> ForeignProject:
+    shutil.copytree(first.home, tmp_path / "office")
+    return office_in(tmp_path / "office")
 
 
 @pytest.fixture

@@ -51,7 +51,9 @@ def drill(tmp_path: Path, seed: int, seconds: float, *more: str) -> Drilled:
 
 
 @pytest.mark.parametrize(
-    ("style", "seed", "seconds"), [("apart", 7, 60.0), ("together", 8, 15.0)], ids=["apart", "together"]
+    ("style", "seed", "seconds"),
+    [("apart", 7, 60.0), pytest.param("together", 8, 60.0, marks=pytest.mark.long)],
+    ids=["apart", "together"],
 )
 def test_whatever_is_killed_and_cut_the_account_closes(
     tmp_path: Path, style: str, seed: int, seconds: float
@@ -65,14 +67,8 @@ def test_whatever_is_killed_and_cut_the_account_closes(
     assert sum(account["faults"].values()) == len(drilled.faults()) > 0
 
 
-@pytest.mark.parametrize(
-    ("how", "found"),
-    [
-        pytest.param("drop", "lost", marks=pytest.mark.long),
-        pytest.param("repeat", "repeated", marks=pytest.mark.long),
-        ("swap", "disordered"),
-    ],
-)
+@pytest.mark.long
+@pytest.mark.parametrize(("how", "found"), [("drop", "lost"), ("repeat", "repeated"), ("swap", "disordered")])
 def test_a_damaged_client_opens_the_account(tmp_path: Path, how: str, found: str) -> None:
     drilled = drill(tmp_path, 1, 5, "--hosts", "2", "--sabotage", how)
     account = drilled.account
