@@ -46,11 +46,14 @@ def test_a_feed_from_its_first_line_to_its_end(server: Server, visitor: Visitor,
     assert visitor.kind == "poll" or client.connections == 1
 
 
-def test_200_random_cuts_while_5000_lines_are_written(proxy: ChaosProxy, visitor: Visitor, feed: str) -> None:
+@pytest.mark.parametrize(("cuts", "lines"), [(50, 1250), pytest.param(200, 5000, marks=pytest.mark.long)])
+def test_random_cuts_while_lines_are_written(
+    proxy: ChaosProxy, visitor: Visitor, feed: str, cuts: int, lines: int
+) -> None:
     dice = random.Random(feed)
 
     def cut(number: int) -> Cut | None:
-        if proxy.cuts == 200 or (visitor.kind == "poll" and number % 2):
+        if proxy.cuts == cuts or (visitor.kind == "poll" and number % 2):
             return None  # a poll that is cut brings nothing: every other one comes through
         how: Literal["rst", "fin"] = dice.choice(["rst", "fin"])
         if number % 5 == 0:  # within the request
@@ -61,12 +64,12 @@ def test_200_random_cuts_while_5000_lines_are_written(proxy: ChaosProxy, visitor
     write(feed, 25)
     proxy.plan(cut(number) for number in count())
 
-    def next_is_due(cuts: int, written: int) -> bool:
-        return proxy.cuts > cuts or client.seq == written or proxy.cuts == 200
+    def next_is_due(before: int, written: int) -> bool:
+        return proxy.cuts > before or client.seq == written or proxy.cuts == cuts
 
     def produce() -> None:
         written = 25
-        while proxy.cuts < 200 or written < 5000:
+        while proxy.cuts < cuts or written < lines:
             write(feed, 25, per_append=dice.choice([5, 25]))
             written += 25
             eventually(partial(next_is_due, proxy.cuts, written), DEADLINE_S, "cut or caught up")
@@ -74,7 +77,7 @@ def test_200_random_cuts_while_5000_lines_are_written(proxy: ChaosProxy, visitor
 
     [applied] = follow_all(client, meanwhile=produce)
     applied.assert_is_log(feed)
-    assert proxy.cuts == 200
+    assert proxy.cuts == cuts
 
 
 def test_a_cut_at_every_byte_of_an_answer_costs_nothing(

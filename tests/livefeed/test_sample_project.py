@@ -35,7 +35,7 @@ def supplier() -> Iterator[socket.socket]:
         yield listener
 
 
-@pytest.fixture(params=["uvicorn", "daphne"])
+@pytest.fixture
 def proxy(request: pytest.FixtureRequest, tmp_path: Path, supplier: socket.socket) -> Iterator[ChaosProxy]:
     """The shop, behind a proxy that cuts."""
     shop = ForeignProject(PROJECT, "shop", tmp_path, barred=["rollcast"])
@@ -74,7 +74,16 @@ def shows(page: Page, skus: list[str]) -> None:
     assert page.locator("progress").evaluate("(bar) => [bar.value, bar.max]") == [len(skus), len(SKUS)]
 
 
-@pytest.mark.parametrize("how", ["within the request", "as a task"])
+@pytest.mark.parametrize(
+    ("proxy", "how"),
+    [
+        ("uvicorn", "within the request"),
+        ("daphne", "as a task"),
+        pytest.param("uvicorn", "as a task", marks=pytest.mark.long),
+        pytest.param("daphne", "within the request", marks=pytest.mark.long),
+    ],
+    indirect=["proxy"],
+)
 def test_progress_survives_a_reload_and_cuts(
     page: Page, proxy: ChaosProxy, supplier: socket.socket, how: str
 ) -> None:
