@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import shutil
+import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +16,11 @@ import pytest
 from tests.promises.installation import Installation
 from tests.promises.processes import Process
 from tests.remote.hosts import Host, demo_host, openssh_host
+from tests.worker.test_over_ssh import ThreadedProxy
+
+NOBODY = 65534
+# A copy of it that belongs to root and is setuid stands for `sudo`: what it runs is root's, as with sudo.
+SETPRIV = "/usr/bin/setpriv"
 
 
 @dataclass
@@ -69,6 +78,14 @@ def debian(tmp_path: Path) -> Iterator[Host]:
         yield host
 
 
+@pytest.fixture
+def proxy(debian: Host) -> Iterator[ThreadedProxy]:
+    """A network that a test may cut, before Debian's sshd."""
+    made = ThreadedProxy(debian.spec.port)
+    yield made
+    made.close()
+
+
 @pytest.fixture(params=["one process", "apart"])
 def site(request: pytest.FixtureRequest, installation: Installation, debian: Host) -> Site:
     """Debian's sshd and everything in one process; once more as `up --no-worker` with two workers."""
@@ -94,3 +111,44 @@ def opened(installation: Installation, host: Host, *, apart: bool, **columns: st
     workers = [installation.start_worker() for _ in range(2 if apart else 0)]
     installation.import_host(host, **columns)
     return Site(installation, host, console, workers)
+
+
+@pytest.fixture
+def powerless(installation: Installation) -> Iterator[Site]:
+    """A host whose user may run things as root there, and signal none of them."""
+    if os.getuid() != 0:
+        pytest.skip("only root can make a program that runs as another user")
+    folder = Path(tempfile.mkdtemp(prefix="rollcast-nobody-"))  # pytest's own folders are root's alone
+    os.chown(folder, NOBODY, NOBODY)
+    by = (SETPRIV, "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
+    try:
+        with demo_host(folder / "server", by) as host:
+            shutil.copy(SETPRIV, host.home / "sudo")
+            (host.home / "sudo").chmod(0o4755)
+            yield opened(installation, host, apart=False)
+            installation.close()
+            for pid in (host.home / "pids").read_text().split():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(pid), 9)
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def small_disk(first: Installation, tmp_path: Path) -> Iterator[Installation]:
+    """An installation on a disk of its own that can be filled."""
+    if os.getuid() != 0:
+        pytest.skip("only root can mount a disk")
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], check=False, capture_output=True
+    )
+    if mounted.returncode:
+        pytest.skip(f"NOT RUN: needs a mount: {mounted.stderr.decode().strip()}")
+    try:
+        made = copied(first, folder / "home")
+        yield made
+        made.close()
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

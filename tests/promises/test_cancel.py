@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,9 +10,9 @@ from typing import Any
 import pytest
 
 from rollcast.demo.browser import Refused
-from tests.promises.conftest import Site, opened
+from tests.promises.conftest import Site
 from tests.promises.installation import Installation
-from tests.remote.hosts import demo_host, openssh_host
+from tests.remote.hosts import openssh_host
 from tests.waiting import eventually
 from tests.worker.conftest import is_alive
 
@@ -131,36 +128,12 @@ def test_a_worker_frozen_before_its_start_and_woken_after_the_cancel_runs_nothin
     assert shop.page(rollout)["targets"][0]["steps"] == [step]
 
 
-NOBODY = 65534
-# A copy of it that belongs to root and is setuid stands for `sudo`: what it runs is root's, as with sudo.
-SETPRIV = "/usr/bin/setpriv"
 SUDO = """- name: asks sudo
   run: |
     echo here
     $HOME/sudo --reuid 0 sleep 300 & echo $! > $HOME/pids
     wait
 """
-
-
-@pytest.fixture
-def powerless(installation: Installation) -> Iterator[Site]:
-    """A host whose user may run things as root there, and signal none of them."""
-    if os.getuid() != 0:
-        pytest.skip("only root can make a program that runs as another user")
-    folder = Path(tempfile.mkdtemp(prefix="rollcast-nobody-"))  # pytest's own folders are root's alone
-    os.chown(folder, NOBODY, NOBODY)
-    by = (SETPRIV, "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups")
-    try:
-        with demo_host(folder / "server", by) as host:
-            shutil.copy(SETPRIV, host.home / "sudo")
-            (host.home / "sudo").chmod(0o4755)
-            yield opened(installation, host, apart=False)
-            installation.close()
-            for pid in (host.home / "pids").read_text().split():
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(int(pid), 9)
-    finally:
-        shutil.rmtree(folder)
 
 
 def until_unconfirmed(site: Site) -> tuple[int, int]:

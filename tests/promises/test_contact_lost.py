@@ -26,20 +26,15 @@ HALF_A_LINE = (
 
 
 @pytest.fixture
-def proxy(debian: Host) -> Iterator[ThreadedProxy]:
-    """A network that a test may cut, before Debian's sshd."""
-    made = ThreadedProxy(debian.spec.port)
-    yield made
-    made.close()
+def site(installation: Installation, debian: Host) -> Site:
+    """Everything in one process: a cut does not ask which one it is."""
+    return opened(installation, debian, apart=False)
 
 
-@pytest.fixture(params=["one process", "apart"])
-def cut_site(
-    request: pytest.FixtureRequest, installation: Installation, debian: Host, proxy: ThreadedProxy
-) -> Iterator[Site]:
+@pytest.fixture
+def cut_site(installation: Installation, debian: Host, proxy: ThreadedProxy) -> Iterator[Site]:
     """A site whose host is reached over the proxy."""
-    site = opened(installation, debian, apart=request.param == "apart", port=str(proxy.port))
-    yield site
+    yield opened(installation, debian, apart=False, port=str(proxy.port))
     installation.close()
 
 

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -13,7 +10,7 @@ from typing import Any
 import pytest
 
 from rollcast.demo.browser import Refused
-from tests.promises.conftest import Site, copied, opened
+from tests.promises.conftest import Site, opened
 from tests.promises.installation import Installation
 from tests.promises.test_worker_killed import counting, ran, until_lines
 from tests.remote.hosts import Host
@@ -61,26 +58,6 @@ def test_a_database_locked_beyond_its_time_out(installation: Installation, debia
         assert lines_stored(installation, rollout) == before
         assert installation.page(rollout)["rollout"]["wanted"] == "run"
     ends_well(site, rollout, receiver)
-
-
-@pytest.fixture
-def small_disk(first: Installation, tmp_path: Path) -> Iterator[Installation]:
-    """An installation on a disk of its own that can be filled."""
-    if os.getuid() != 0:
-        pytest.skip("only root can mount a disk")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=48m", "tmpfs", str(folder)], check=False, capture_output=True
-    )
-    if mounted.returncode:
-        pytest.skip(f"NOT RUN: needs a mount: {mounted.stderr.decode().strip()}")
-    try:
-        made = copied(first, folder / "home")
-        yield made
-        made.close()
-    finally:
-        subprocess.run(["umount", "--lazy", str(folder)], check=True)
 
 
 def fill(path: Path) -> None:
