@@ -5,6 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 ARGS ?=
+# One more than there are cores: many tests wait for processes, not for a core.
+WORKERS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1)))
 # Catalogues are compiled by the build hook, so an edited .po means one more (fast) install.
 CATALOGUES := $(shell find src -name '*.po')
 
@@ -32,10 +34,10 @@ example: $(VENV)/.run  ## the classic Channels tutorial beside livefeed: docs/ve
 	@cd examples && ../$(BIN)/python -m ver_update $(ARGS)
 
 test: static  ## check, and every test; ALLOW_MISSING=1 where system packages cannot be installed
-	$(BIN)/python -m pytest -n auto --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-long: static  ## what needs real minutes
-	$(BIN)/python -m pytest -n auto --dist worksteal -m long $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(ARGS)
 
 check: static  ## format, lint, types, import contracts, migrations, translations, links
 	$(BIN)/python -m pytest -q tests/meta
@@ -61,6 +63,7 @@ bench-quick: $(VENV)/.run  ## figures beside rivals, under 2 minutes; below a fl
 
 shots: $(VENV)/.dev  ## screenshots of every page into .shots/ (both languages, widths and themes)
 	$(BIN)/python -m tests.browser.shots $(ARGS)
+	$(BIN)/python -m pytest -q tests/promises/shots.py
 
 lock: $(VENV)/.dev  ## write the lock files anew from pyproject.toml (needs uv on PATH)
 	uv pip compile --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 -q pyproject.toml --group build -o requirements.lock

@@ -1,0 +1,100 @@
+"""Pictures of a rollout's page while something is wrong, in every width, theme and language: `make shots`.
+
+They are for looking at, so this file is run by its name only. Each page must say what is wrong, since when,
+and what happens next.
+"""
+
+from __future__ import annotations
+
+from http.cookies import SimpleCookie
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.chromium import chromium
+from tests.browser.shots import FOLDER, LANGUAGES, THEMES, WIDTHS
+from tests.promises.conftest import Site, opened
+from tests.promises.installation import Installation
+from tests.promises.test_cancel import until_unconfirmed
+from tests.promises.test_contact_lost import until_lost
+from tests.promises.test_database import SETTINGS, fill, status
+from tests.promises.test_worker_killed import counting, until_lines
+from tests.remote.hosts import Host
+from tests.waiting import eventually
+from tests.worker.test_over_ssh import ThreadedProxy
+
+
+def look(shop: Installation, rollout: int, name: str, open_dialog: str = "") -> None:
+    """The rollout's page as it is now; with the dialog of a verb open."""
+    FOLDER.mkdir(exist_ok=True)
+    with chromium() as browser:
+        for width, height in WIDTHS.items():
+            for theme in THEMES:
+                for language, locale in LANGUAGES.items():
+                    options: dict[str, Any] = {
+                        "viewport": {"width": width, "height": height},
+                        "color_scheme": theme,
+                        "locale": locale,
+                    }
+                    page = _page(browser, shop, rollout, options)
+                    if open_dialog:
+                        page.locator(f"[data-verb={open_dialog}]:visible").first.click()
+                        page.get_by_role("dialog").wait_for()
+                    page.screenshot(path=FOLDER / f"trouble-{name}-{width}-{theme}-{language}.png")
+                    page.context.close()
+
+
+def _page(browser: Browser, shop: Installation, rollout: int, options: dict[str, Any]) -> Page:
+    context = browser.new_context(base_url=shop.browser.url, **options)
+    for cookie in SimpleCookie(shop.browser.cookie_header()).values():
+        context.add_cookies([{"name": cookie.key, "value": cookie.value, "url": shop.browser.url}])
+    page = context.new_page()
+    page.goto(f"/rollouts/{rollout}/")
+    expect(page.locator("connection-chip")).to_have_attribute("data-state", "live")
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def test_lost(installation: Installation, debian: Host, proxy: ThreadedProxy) -> None:
+    site = opened(installation, debian, apart=False, port=str(proxy.port))
+    rollout = installation.start(counting("gate"))
+    until_lines(site, rollout, 30)
+    proxy.cut(for_good=True)
+    until_lost(site, rollout)
+    look(installation, rollout, "lost")
+    proxy.mend()
+    installation.until(rollout, lambda page: page["targets"][0]["state"] == "running")
+    look(installation, rollout, "found-again")
+    installation.close()
+
+
+@pytest.mark.parametrize("site", ["apart"], indirect=True)
+def test_takeover(site: Site) -> None:
+    shop = site.installation
+    rollout = shop.start(counting("gate"))
+    until_lines(site, rollout, 30)
+    for worker in site.workers:
+        worker.kill()
+    eventually(lambda: status(shop) != "", 60)
+    look(shop, rollout, "no-worker")
+    shop.start_worker()
+    until_lines(site, rollout, 60)
+    eventually(lambda: status(shop) == "", 60)
+    look(shop, rollout, "takeover")
+
+
+def test_unconfirmed(powerless: Site) -> None:
+    rollout, _ = until_unconfirmed(powerless)
+    look(powerless.installation, rollout, "unconfirmed")
+    look(powerless.installation, rollout, "accept", open_dialog="accept")
+
+
+def test_disk_full(small_disk: Installation, debian: Host) -> None:
+    small_disk.settings(**SETTINGS)
+    site = opened(small_disk, debian, apart=False)
+    rollout = small_disk.start(counting("gate"))
+    until_lines(site, rollout, 30)
+    fill(small_disk.home.parent / "filler")
+    eventually(lambda: status(small_disk) == "disk_full", 30)
+    look(small_disk, rollout, "disk-full")
