@@ -9,7 +9,6 @@ from __future__ import annotations
 from http.cookies import SimpleCookie
 from typing import Any
 
-import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import chromium
@@ -69,19 +68,24 @@ def test_lost(installation: Installation, debian: Host, proxy: ThreadedProxy) ->
     installation.close()
 
 
-@pytest.mark.parametrize("site", ["apart"], indirect=True)
-def test_takeover(site: Site) -> None:
-    shop = site.installation
-    rollout = shop.start(counting("gate"))
-    until_lines(site, rollout, 30)
+def test_takeover(installation: Installation, debian: Host) -> None:
+    installation.settings(LEASE_TRUST_S=60.0)
+    site = opened(installation, debian, apart=True)
+    rollout = installation.start("- name: speaks\n  run: while :; do echo 第一行; sleep 1; done\n")
+    until_lines(site, rollout, 3)
+    holder = site.holder()
+    installation.freeze(holder)
+    eventually(lambda: status(installation) == "worker_silent", 60)
+    look(installation, rollout, "worker-silent")
+    holder.kill()
+    eventually(lambda: site.holder() is not holder, 60)
+    until_lines(site, rollout, 6)
+    look(installation, rollout, "takeover")
+    site.holder().kill()
     for worker in site.workers:
         worker.kill()
-    eventually(lambda: status(shop) != "", 60)
-    look(shop, rollout, "no-worker")
-    shop.start_worker()
-    until_lines(site, rollout, 60)
-    eventually(lambda: status(shop) == "", 60)
-    look(shop, rollout, "takeover")
+    eventually(lambda: status(installation) == "no_worker", 90)
+    look(installation, rollout, "no-worker")
 
 
 def test_unconfirmed(powerless: Site) -> None:

@@ -14,6 +14,7 @@ from rollcast.rollouts import actions, leases, processes, queries
 from rollcast.rollouts.actions import Entry, StepChange, TargetChange
 from rollcast.rollouts.leases import Trust
 from rollcast.worker.conduct import conduct
+from tests.rollouts.applying import events_after
 from tests.rollouts.conftest import Desk
 
 TRUST_S = 10.0  # as the desk sets it
@@ -43,9 +44,24 @@ def test_a_silent_workers_rows_are_claimed_with_a_new_fence(desk: Desk, running:
     other = leases.register("other", later, {})
     (held,) = leases.claim_targets(other, later, 100)
     assert (held.id, held.fence) == (target, old + 1)
+    assert held.before == leases.Silent("desk", desk.now)
     assert [held.id for held in leases.claim_rollouts(other, later, 100)] == [rollout]
     assert queries.targets_of_worker(desk.worker, TARGET_ACTIVE) == []
     assert [held.id for held in queries.targets_of_worker(other, TARGET_ACTIVE)] == [target]
+
+
+def test_a_takeover_is_told_in_the_feed_by_whoever_still_holds_the_target(
+    desk: Desk, running: tuple[int, int]
+) -> None:
+    rollout, target = running
+    later = desk.now + 60
+    other, third = leases.register("other", later, {}), leases.register("third", later, {})
+    claimed = leases.claim_targets(other, later, 100)
+    actions.tell_takeovers(third, claimed)
+    actions.tell_takeovers(other, claimed)
+    told = [data for kind, _, data in events_after(f"rollout/{rollout}", 0) if kind == "target.taken_over"]
+    silent_since_ms = int(desk.now * 1000)
+    assert told == [{"target": target, "by": "other", "before": "desk", "silent_since_ms": silent_since_ms}]
 
 
 def test_who_holds_what_is_seen_by_process_until_it_has_ended(desk: Desk, running: tuple[int, int]) -> None:
@@ -73,7 +89,8 @@ def test_a_worker_that_beats_again_in_time_keeps_what_it_has(desk: Desk, running
 def test_what_is_given_back_is_claimed_at_once(desk: Desk, running: tuple[int, int]) -> None:
     other = leases.register("other", desk.now, {})
     leases.release(desk.worker)
-    assert [held.id for held in leases.claim_targets(other, desk.now, 100)] == [running[1]]
+    claimed = leases.claim_targets(other, desk.now, 100)
+    assert [(held.id, held.before) for held in claimed] == [(running[1], None)]
     assert not leases.beat(desk.worker, desk.now)
 
 

@@ -8,6 +8,7 @@ from django.db import OperationalError
 from rollcast.rollouts import leases
 from rollcast.rollouts.leases import Refused
 from rollcast.rollouts.standstill import refusal, standstill
+from tests.rollouts.conftest import Desk
 
 NOW = 1000.0
 
@@ -27,6 +28,21 @@ def test_without_a_living_worker_it_says_since_when() -> None:
     gone = standstill(NOW)
     assert gone is not None
     assert (gone.problem.code, gone.since) == ("no_worker", NOW - 100)
+
+
+def test_a_worker_that_holds_hosts_and_falls_silent_is_named_until_they_are_taken_over(desk: Desk) -> None:
+    desk.hosts("eu-01")
+    desk.conduct(desk.start())
+    other = leases.register("other", desk.now + 9, {})
+    assert standstill(desk.now) is None
+    found = standstill(desk.now + 9)
+    assert found is not None
+    assert (found.problem.code, found.since) == ("worker_silent", desk.now)
+    assert "A worker has fallen silent: desk" in found.problem.message
+    later = desk.now + 100
+    assert leases.beat(other, later)
+    assert leases.claim_targets(other, later, 100)
+    assert standstill(later) is None
 
 
 @pytest.mark.django_db

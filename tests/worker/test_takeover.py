@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 from django.db import OperationalError, transaction
 
+import livefeed
+from rollcast.engine import events
 from rollcast.rollouts import actions, leases, queries
 from rollcast.rollouts.models import Worker
 from tests.waiting import eventually
@@ -43,6 +45,12 @@ def account_closes(bench: Bench, rollout: int) -> None:
         assert stored == journal.decode("utf-8", "backslashreplace")
 
 
+def taken_over(rollout: int) -> list[str]:
+    """The lanes whose takeover the feed tells, in order."""
+    groups = livefeed.read(f"rollout/{rollout}", 0, 5000).groups
+    return sorted(group[0] for group in groups if group[1] == events.TARGET_TAKEN_OVER)
+
+
 @either_way
 def test_a_killed_workers_steps_go_on_and_another_worker_reads_on(bench: Bench) -> None:
     bench.hosts("a", "b")
@@ -59,6 +67,7 @@ def test_a_killed_workers_steps_go_on_and_another_worker_reads_on(bench: Bench) 
     assert [len(target["steps"]) for target in page["targets"]] == [1, 1]
     assert (bench.home / "begun").read_text() == "begun\n" * 2
     account_closes(bench, rollout)
+    assert taken_over(rollout) == [target["lane"] for target in page["targets"]]
 
 
 def test_on_the_same_machine_nobody_waits_for_the_lease_of_a_killed_worker(

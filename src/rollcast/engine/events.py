@@ -11,6 +11,7 @@ UPLOAD_PROGRESS: Final = "upload.progress"
 ROLLOUT_STATE: Final = "rollout.state"
 TARGET_STATE: Final = "target.state"
 STEP_STATE: Final = "step.state"
+TARGET_TAKEN_OVER: Final = "target.taken_over"
 
 # What a person asked for; the audit record's verb is the same word.
 ROLLOUT_STARTED: Final = "rollout.started"

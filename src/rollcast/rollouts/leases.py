@@ -41,7 +41,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from django.db import transaction
 from django.db.models import F, Q, QuerySet
@@ -54,13 +54,28 @@ from rollcast.rollouts.processes import surely_gone
 # A target in one of these states needs somebody who acts on it.
 WORKED_ON = [TargetState.RUNNING.value, TargetState.LOST.value, TargetState.CANCELLING.value]
 
+# So many beats that did not come are more than a busy moment.
+MISSED_BEATS = 2
+
+
+@dataclass(frozen=True)
+class Silent:
+    """A worker that was gone when its work was claimed: its name and last beat (Unix time, s)."""
+
+    name: str
+    beat_at: float
+
 
 @dataclass(frozen=True)
 class Held:
-    """A row that a worker holds: its id and the fence that proves it."""
+    """A row that a worker holds: its id and the fence that proves it.
+
+    `before`: from whom it was claimed; None where nobody held it.
+    """
 
     id: int
     fence: int
+    before: Silent | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -141,6 +156,14 @@ def signs_of_life(now: float) -> Signs:
     )
 
 
+def silent_holder(now: float) -> Silent | None:
+    """The worker that holds targets and has been silent for longest; None while all of them are heard."""
+    late = now - MISSED_BEATS * option("LEASE_BEAT_S")
+    held = Worker.objects.filter(beat_at__lt=late, targets__state__in=WORKED_ON).order_by("beat_at")
+    found = held.values_list("name", "beat_at").first()
+    return None if found is None else Silent(*found)
+
+
 def claim_rollouts(worker_id: int, now: float, limit: int) -> list[Held]:
     """Take up to `limit` unfinished rollouts that nobody conducts; answers what was taken."""
     open_ones = Rollout.objects.exclude(state__in=[state.value for state in ROLLOUT_ENDS])
@@ -199,11 +222,15 @@ def _claim(
     with transaction.atomic():
         # Under a lock where the database has row locks: two claimers must not both see a row as free.
         locked = free.select_for_update(of=("self",), skip_locked=True)
-        taken = list(locked.filter(pk__in=ids).order_by("pk").values_list("pk", "fence"))
-        rows.model._default_manager.filter(pk__in=[pk for pk, _ in taken]).update(
+        columns = ("pk", "fence", f"{holder}__name", f"{holder}__beat_at")
+        taken = list(locked.filter(pk__in=ids).order_by("pk").values_list(*columns))
+        rows.model._default_manager.filter(pk__in=[pk for pk, *_ in taken]).update(
             **{holder: worker_id, "fence": F("fence") + 1}
         )
-    return [Held(pk, fence + 1) for pk, fence in taken]
+    return [
+        Held(pk, fence + 1, None if name is None else Silent(name, beat_at))
+        for pk, fence, name, beat_at in taken
+    ]
 
 
 def _ended_processes(asking: int, trusted_since: float) -> list[int]:

@@ -1,4 +1,4 @@
-"""Why nothing goes on although rollouts are under way: no worker, or a database that takes nothing.
+"""Why nothing goes on although rollouts are under way: no worker, a silent one, a database that refuses.
 
 Nothing is lost by it: hosts go on, and their journals hold what they write until the fault ends. But a page
 on which nothing moves must say so, since when, and what to do. A worker whose ticks are refused says it
@@ -26,6 +26,10 @@ _TROUBLES: Final[dict[str, tuple[str, str]]] = {
     "no_worker": (
         gettext_noop("No worker is running."),
         gettext_noop("Nothing happens until one does: start rollcast worker."),
+    ),
+    "worker_silent": (
+        gettext_noop("A worker has fallen silent: %(why)s. Its hosts go on by themselves."),
+        gettext_noop("Within seconds another worker takes over where it stopped."),
     ),
     "disk_full": (
         gettext_noop("The disk of the console is full: nothing is stored."),
@@ -56,7 +60,8 @@ def standstill(now: float) -> Standstill | None:
     if signs.n_alive and signs.refused is not None:
         return _standstill(_code_of(signs.refused.why), signs.refused.since, signs.refused.why)
     if signs.n_alive:
-        return None
+        silent = leases.silent_holder(now)
+        return _standstill("worker_silent", silent.beat_at, silent.name) if silent else None
     code = "disk_full" if _disk_is_short() else "database_locked" if _locked() else "no_worker"
     return _standstill(code, signs.last_beat)
 

@@ -16,7 +16,7 @@ from django.db import DatabaseError
 
 from rollcast.conf import option
 from rollcast.engine.states import TARGET_ACTIVE
-from rollcast.rollouts import leases, queries
+from rollcast.rollouts import actions, leases, queries
 from rollcast.rollouts.leases import Held
 from rollcast.rollouts.queries import HeldTarget
 from rollcast.worker.conduct import conduct
@@ -113,7 +113,9 @@ class Sweep:
         await database(leases.claim_rollouts, me, now, CLAIM_LIMIT)
         for held in await database(leases.held_rollouts, me):
             await self._conduct(held)
-        await database(leases.claim_targets, me, now, CLAIM_LIMIT)
+        claimed = await database(leases.claim_targets, me, now, CLAIM_LIMIT)
+        if any(held.before for held in claimed):
+            await database(actions.tell_takeovers, me, claimed)
         await self._see_to(await database(queries.targets_of_worker, me, TARGET_ACTIVE))
 
     async def _conduct(self, held: Held) -> None:

@@ -141,6 +141,21 @@ def test_a_remark_in_the_log_says_what_the_host_said_of_a_failure(page: Page) ->
     assert [text.rpartition(" · ")[2] for text in texts] == ["h1: cannot make a folder", "no such key file"]
 
 
+def test_a_remark_in_the_log_says_who_went_on_for_whom(page: Page) -> None:
+    said = page.evaluate(
+        """async (data) => {
+          const { Notes } = await import("/static/console/js/rollout/notes.js");
+          return new Notes([]).of("target.taken_over", data);
+        }""",
+        {"target": 1, "by": "web-2-42-1f", "before": "web-1-17-9c", "silent_since_ms": 0},
+    )
+    since = page.evaluate("() => new Date(0).toTimeString().slice(0, 8)")
+    assert said == {
+        "text": f"● worker web-1-17-9c was silent since {since}; web-2-42-1f goes on where it stopped",
+        "alarm": False,
+    }
+
+
 def test_foreign_and_unknown_events_change_nothing(page: Page) -> None:
     before = snapshot_of()
     events = [

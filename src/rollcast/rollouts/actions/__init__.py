@@ -34,6 +34,7 @@ from rollcast.rollouts.actions.work import (
     TargetChange,
     begin_step,
     record,
+    tell_takeovers,
 )
 
 __all__ = [
@@ -60,5 +61,6 @@ __all__ = [
     "resume_rollout",
     "retry_rollout",
     "start_rollout",
+    "tell_takeovers",
     "with_old_output",
 ]

@@ -114,6 +114,11 @@ class Ledger:
         self._target_event(row, events.TARGET_STATE, data, origin=None)
         return True
 
+    def taken_over(self, row: Target, by: str, before: str, silent_since: float) -> None:
+        """The event of a worker that goes on where another one fell silent (Unix time, s)."""
+        data = {"target": row.pk, "by": by, "before": before, "silent_since_ms": int(silent_since * 1000)}
+        self._target_event(row, events.TARGET_TAKEN_OVER, data, origin=None)
+
     def begin_step(self, target: Target, step_index: int, attempt: int) -> None:
         """Add the row of a new attempt, `starting`; IntegrityError if it is there."""
         row = StepRun(target=target, step_index=step_index, attempt=attempt, state=StepState.STARTING.value)

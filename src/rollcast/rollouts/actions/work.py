@@ -20,6 +20,7 @@ from rollcast.engine import events
 from rollcast.engine.states import StepState, TargetState, Wanted
 from rollcast.rollouts.actions.ledger import Ledger, bounded, one_transaction
 from rollcast.rollouts.keys import lane_key, origin_key
+from rollcast.rollouts.leases import WORKED_ON, Held
 from rollcast.rollouts.models import Rollout, StepRun, Target
 
 
@@ -81,6 +82,20 @@ class ProgressEntry:
 
 
 Entry = OutputEntry | StepChange | TargetChange | ProgressEntry
+
+
+def tell_takeovers(worker_id: int, claimed: Sequence[Held]) -> None:
+    """Add the event of each of these targets that another worker had held until it fell silent.
+
+    The claim is in force without it: a worker that dies in between leaves a takeover that nobody was told of.
+    """
+    by = {held.id: held for held in claimed if held.before is not None}
+    with one_transaction() as ledger:
+        targets = Target.objects.select_for_update(of=("self",)).filter(pk__in=by, worker=worker_id)
+        for row in targets.filter(state__in=WORKED_ON).select_related("worker").order_by("pk"):
+            held = by[row.pk]
+            if row.fence == held.fence and held.before is not None and row.worker is not None:
+                ledger.taken_over(row, row.worker.name, held.before.name, held.before.beat_at)
 
 
 def begin_step(target_id: int, fence: int, step_index: int, attempt: int) -> bool:

@@ -1,7 +1,7 @@
 // @ts-check
 /** Which events get a remark among the log lines, and its words. */
 
-import { gettext, interpolate } from "../i18n.js";
+import { gettext, interpolate, timeOfDay } from "../i18n.js";
 import { evidenceWord, glyph, reasonWord, stateWord, storedWord } from "./words.js";
 
 const ALARMS = new Set(["failed", "interrupted", "lost"]);
@@ -51,6 +51,7 @@ export class Notes {
     }
     const verb = VERBS.get(kind);
     if (verb) return said(verb.state, wishWords(verb.words(), data));
+    if (kind === "target.taken_over") return said("running", [takeoverWords(data)]);
     // A target that failed because its step did: the step's remark stands one line above.
     const known = data?.state === "failed" && this.#failed.has(data.target);
     if (
@@ -87,6 +88,12 @@ function wishWords(words, data) {
   const who = String(data?.by ?? "").replace(/^user:/, "");
   const hosts = Array.isArray(data?.targets) ? data.targets.join(", ") : "";
   return [interpolate(words, { who }), ...(hosts ? [hosts] : []), ...(data?.reason ? [data.reason] : [])];
+}
+
+/** @param {{by: string, before: string, silent_since_ms: number}} data */
+function takeoverWords({ by, before, silent_since_ms: since }) {
+  const words = gettext("worker %(before)s was silent since %(time)s; %(by)s goes on where it stopped");
+  return interpolate(words, { before, by, time: timeOfDay(since) });
 }
 
 /** @param {{step: number}} data @param {{index: number, name: string}[]} steps */
