@@ -6,9 +6,11 @@ and what happens next.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from http.cookies import SimpleCookie
 from typing import Any
 
+import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import chromium
@@ -22,6 +24,13 @@ from tests.promises.test_worker_killed import counting, until_lines
 from tests.remote.hosts import Host
 from tests.waiting import eventually
 from tests.worker.test_over_ssh import ThreadedProxy
+
+
+@pytest.fixture(autouse=True)
+def leave(debian: Host) -> Iterator[None]:
+    """Let the steps on the host end."""
+    yield
+    (debian.home / "gate").touch()
 
 
 def look(shop: Installation, rollout: int, name: str, open_dialog: str = "") -> None:
@@ -71,7 +80,9 @@ def test_lost(installation: Installation, debian: Host, proxy: ThreadedProxy) ->
 def test_takeover(installation: Installation, debian: Host) -> None:
     installation.settings(LEASE_TRUST_S=60.0)
     site = opened(installation, debian, apart=True)
-    rollout = installation.start("- name: speaks\n  run: while :; do echo 第一行; sleep 1; done\n")
+    rollout = installation.start(
+        "- name: speaks\n  run: until [ -e $HOME/gate ]; do echo 第一行; sleep 1; done\n"
+    )
     until_lines(site, rollout, 3)
     holder = site.holder()
     installation.freeze(holder)
