@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 import livefeed
 from livefeed import Chunk, Result
@@ -85,3 +88,37 @@ async def test_a_writer_that_wakes_up_after_its_work_was_taken_over_adds_nothing
         await off_loop(livefeed.close, "f")
         await assert_journal(heard + await peer.hear_until("end"))
     assert (zombie.answers, successor.answers) == ({"stored", "already", "gap"}, {"stored"})
+
+
+@pytest.mark.parametrize("done", [False, True], ids=["and it was not done", "and it was done"])
+async def test_an_append_whose_commit_was_answered_by_an_error_is_offered_again_and_stored_once(
+    olga: User, monkeypatch: pytest.MonkeyPatch, done: bool
+) -> None:
+    """Nobody rings for what was stored in spite of the error: it is found without."""
+    writer = Writer(40)
+    async with Peer(olga) as peer:
+        await off_loop(writer.turn)
+        await peer.sub("f")
+        heard = await peer.hear_until("caught_up")
+        database: Any = BaseDatabaseWrapper
+        with monkeypatch.context() as patch:
+            patch.setattr(database, "_commit", fails(database._commit, done))
+            with pytest.raises(OperationalError, match="I/O"):
+                await off_loop(writer.turn)
+        if done:
+            heard += await peer.hear_until("ev")
+            assert heard[-1]["to"] == 80
+        while writer.at < len(JOURNAL):
+            await off_loop(writer.turn)
+        await off_loop(livefeed.close, "f")
+        await assert_journal(heard + await peer.hear_until("end"))
+    assert ("already" in writer.answers) is done
+
+
+def fails(commit: Callable[[Any], None], done: bool) -> Callable[[Any], None]:
+    def failing(database: Any) -> None:
+        if done:
+            commit(database)
+        raise OperationalError("disk I/O error")
+
+    return failing
