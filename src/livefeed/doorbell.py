@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache, partial
 from typing import Protocol
 
@@ -39,11 +39,15 @@ class Doorbell(Protocol):
 
 
 class Listeners(Doorbell):
-    """Rings everybody who listens in this process: the base of every doorbell."""
+    """Rings everybody who listens in this process: the base of every doorbell.
+
+    A ring takes no lock, as it may come from a signal handler that interrupts whoever holds one: `_wakes` is
+    replaced and never changed.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._wakes: dict[object, Wake] = {}
+        self._wakes: Mapping[object, Wake] = {}
 
     @override
     def ring(self, feed: str | None) -> None:
@@ -53,15 +57,13 @@ class Listeners(Doorbell):
     def listen(self, wake: Wake) -> Callable[[], None]:
         token = object()
         with self._lock:
-            self._wakes[token] = wake
+            self._wakes = {**self._wakes, token: wake}
             self.listeners_changed(len(self._wakes))
         return partial(self._forget, token)
 
     def wake_all(self, feed: str | None) -> None:
         """Pass a ring on; a listener that fails harms no other."""
-        with self._lock:
-            wakes = list(self._wakes.values())
-        for wake in wakes:
+        for wake in self._wakes.values():
             try:
                 wake(feed)
             except Exception:
@@ -72,7 +74,8 @@ class Listeners(Doorbell):
 
     def _forget(self, token: object) -> None:
         with self._lock:
-            if self._wakes.pop(token, None) is not None:
+            if token in self._wakes:
+                self._wakes = {other: wake for other, wake in self._wakes.items() if other is not token}
                 self.listeners_changed(len(self._wakes))
 
 

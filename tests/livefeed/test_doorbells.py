@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from pytest_django import Settings
 
 import livefeed
-from livefeed.doorbell import Doorbell, doorbell
+from livefeed.doorbell import Doorbell, Listeners, doorbell
 from tests.livefeed.conftest import DOORBELLS
 from tests.livefeed.oracle import write
 from tests.livefeed.serving import ROOT, environment
@@ -99,6 +99,25 @@ def test_a_listener_that_fails_harms_neither_the_append_nor_the_others(
     assert "a listener failed" in caplog.text
     for stop in stops:
         stop()
+
+
+def test_a_ring_may_come_while_somebody_begins_or_ceases_to_listen(
+    bell: Doorbell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A signal handler rings in the midst of whatever its thread was at."""
+    assert isinstance(bell, Listeners)
+    rings: list[str | None] = []
+    own = type(bell)()  # whoever hangs in it holds up nobody else
+    monkeypatch.setattr(own, "listeners_changed", lambda count: own.ring(f"{count}"))
+
+    def come_and_go() -> None:
+        own.listen(rings.append)()
+
+    thread = threading.Thread(target=come_and_go, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert rings == ["1"]
 
 
 def test_another_process_is_noticed_by_the_file(settings: Settings) -> None:

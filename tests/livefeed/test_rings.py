@@ -1,13 +1,24 @@
-"""A ring may be lost, doubled, late, out of order, for nothing: no line depends on it."""
+"""A ring may be lost, doubled, late, out of order, for nothing, from anywhere: no line depends on it."""
 
 from __future__ import annotations
 
 import asyncio
+import os
 import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import transaction
+from django.db import connection, transaction
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import path
 from pytest_django import Settings
 from typing_extensions import override
 
@@ -15,12 +26,14 @@ import livefeed
 from livefeed import reader
 from livefeed.doorbell import doorbell
 from livefeed.doorbells.sqlite import SqliteDoorbell
+from tests.livefeed.conftest import DOORBELLS
 from tests.livefeed.oracle import write
 from tests.livefeed.peer import Peer, assert_is_log, events, off_loop
-from tests.livefeed.serving import LIVEFEED
+from tests.livefeed.serving import LIVEFEED, ROOT, environment
+from tests.livefeed.test_doorbells import PROGRAM
 from tests.livefeed.watched import Gauge
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.urls(__name__)]
 
 NEVER_S = 3600
 FEEDS = ("f", "g")
@@ -165,3 +178,90 @@ def _ring_and_roll_back() -> None:
         livefeed.append("f", [livefeed.Chunk("t", "line", ["a phantom"])])
         doorbell().ring("f")
         transaction.set_rollback(True)
+
+
+# -- a ring from anywhere --------------------------------------------------------------------------------
+
+
+def say(request: HttpRequest) -> HttpResponse:
+    """A synchronous view that appends."""
+    write("f", 10)
+    return HttpResponse()
+
+
+urlpatterns = [path("say", say)]
+
+
+def by_thread() -> None:
+    write("f", 10)
+
+
+def by_coroutine() -> None:
+    asyncio.run(livefeed.aappend("f", [livefeed.Chunk("t", "line", ["from a coroutine"])]))
+
+
+def by_view() -> None:
+    assert Client().get("/say").status_code == 200
+
+
+def by_signal_handler() -> None:
+    """The ring alone comes from the handler: where a loop runs, Django asks no database."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doorbell(), "ring", lambda feed: None)
+        write("f", 10)
+    os.kill(os.getpid(), signal.SIGUSR1)
+
+
+def by_process() -> None:
+    file, quiet = str(connection.settings_dict["NAME"]), {"DOORBELL": DOORBELLS["muted"]}
+    subprocess.run(
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment(file, quiet), check=True, timeout=30
+    )
+
+
+@contextmanager
+def apart(ring: Callable[[], None]) -> Iterator[None]:
+    """Ring in a thread whose end wakes nobody; at SIGUSR1 this one rings, in whatever it is at."""
+
+    def run() -> None:
+        ring()
+        connection.close()
+
+    before = signal.signal(signal.SIGUSR1, lambda *_: doorbell().ring("f"))
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        thread.join(30)
+        signal.signal(signal.SIGUSR1, before)
+
+
+MEMORY = "livefeed.doorbells.memory.MemoryDoorbell"
+ANYWHERE = [by_thread, by_coroutine, by_view, by_signal_handler]
+
+
+@pytest.mark.parametrize(
+    ("path", "ring"),
+    [
+        *((path, ring) for path in (MEMORY, DOORBELLS["sqlite"]) for ring in ANYWHERE),
+        (DOORBELLS["sqlite"], by_process),
+    ],
+    ids=lambda value: value.rpartition(".")[2] if isinstance(value, str) else value.__name__,
+)
+async def test_a_ring_wakes_whoever_waits_from_wherever_it_comes(
+    olga: User, settings: Settings, path: str, ring: Callable[[], None]
+) -> None:
+    """No poll comes to the rescue, so a waiter that was not woken is not woken within the peer's deadline."""
+    polls: dict[str, Any] = {"SAFETY_POLL_S": NEVER_S}
+    if ring is not by_process:
+        polls["DATA_VERSION_POLL_S"] = NEVER_S
+    settings.LIVEFEED = LIVEFEED | {"DOORBELL": path} | polls
+    settings.MIDDLEWARE = []
+    await off_loop(write, "f", 10)
+    async with Peer(olga) as peer:
+        await peer.sub("f")
+        heard = await peer.hear_until("hb")  # nothing is due any more but the next ring
+        with apart(ring):
+            heard += await peer.hear_until("ev")
+    await assert_is_log(events(heard), "f")
