@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import OperationalError
+from django.db import OperationalError, connection
 from django.db.backends.base.base import BaseDatabaseWrapper
+from pytest_django import Settings
 
 import livefeed
 from livefeed import Chunk, Result
-from tests.livefeed.oracle import lines
+from tests.livefeed.conftest import DOORBELLS
+from tests.livefeed.oracle import lines, write
 from tests.livefeed.peer import Peer, assert_is_log, events, off_loop
+from tests.livefeed.serving import ROOT, environment
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("bell")]
 
@@ -122,3 +128,47 @@ def fails(commit: Callable[[Any], None], done: bool) -> Callable[[Any], None]:
         raise OperationalError("disk I/O error")
 
     return failing
+
+
+PROGRAM = """
+import os, signal
+import django
+from django.conf import settings
+from tests.livefeed.serving import settings as sample
+settings.configure(**sample())
+django.setup()
+import livefeed
+from livefeed import log
+def die(*_):
+    os.kill(os.getpid(), signal.SIGKILL)
+MOMENT
+livefeed.append("f", [livefeed.Chunk("t", "line", ["the last words"])])
+"""
+
+
+@pytest.mark.parametrize(
+    ("moment", "stored"),
+    [("log._move_marks = die", False), ("log.doorbell.doorbell().ring = die", True)],
+    ids=["before the commit", "between commit and ring"],
+)
+async def test_a_writer_that_is_killed_leaves_a_whole_line_that_everybody_gets_or_none(
+    olga: User, settings: Settings, moment: str, stored: bool
+) -> None:
+    """Without a ring of any kind: the safety poll finds the line."""
+    settings.LIVEFEED = settings.LIVEFEED | {"DATA_VERSION_POLL_S": 3600}
+    await off_loop(write, "f", 10)
+    async with Peer(olga) as peer:
+        await peer.sub("f")
+        heard = await peer.hear_until("caught_up")
+        program = [sys.executable, "-c", PROGRAM.replace("MOMENT", moment)]
+        file, quiet = str(connection.settings_dict["NAME"]), {"DOORBELL": DOORBELLS["muted"]}
+        ended = await asyncio.to_thread(subprocess.run, program, cwd=ROOT, env=environment(file, quiet))
+        assert ended.returncode == -signal.SIGKILL
+        if stored:
+            heard += await peer.hear_until("ev")
+        await off_loop(write, "f", 10)
+        await off_loop(livefeed.close, "f")
+        heard += await peer.hear_until("end")
+    said = [item for _, item in events(heard).events]
+    assert said == [*lines(1, 10), *(["the last words"] if stored else []), *lines(11 + stored, 10)]
+    await assert_is_log(events(heard), "f")
