@@ -138,11 +138,11 @@ class FeedClient:
             barren = 0 if self.seq > seq else barren + 1
             if barren >= self._attempts:
                 raise FeedUnreachable(f"{barren} attempts without an event; the last: {cause!r}") from cause
-            series = 0 if asyncio.get_running_loop().time() - began > STABLE_S else series + 1
+            series = 1 if asyncio.get_running_loop().time() - began > STABLE_S else series + 1
             await asyncio.sleep(self._wait(series))
 
     def _wait(self, series: int) -> float:
-        longest = self._first_max_s if series <= 1 else min(2.0 ** min(series, 16), self._cap_s)
+        longest = self._first_max_s if series == 1 else min(2.0 ** min(series, 16), self._cap_s)
         return random.SystemRandom().uniform(0, longest) * self._patience
 
     async def _connection(self) -> AsyncGenerator[Group, None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -51,6 +52,12 @@ class Applied:
         assert [seq for seq, _ in stored] == list(range(after + 1, livefeed.head(feed).head + 1))
         assert [seq for seq, _ in self.events] == [seq for seq, _ in stored]
         assert _digest(self.events) == _digest(stored)
+
+
+def assert_flat(moments: Iterable[float], window: float) -> None:
+    """Nobody comes in a crowd: of ten parts of the window none has more than three times its share."""
+    counts = Counter(int(moment / window * 10) for moment in moments)
+    assert max(counts.values()) * 10 <= 3 * counts.total(), sorted(counts.items())
 
 
 def _digest(events: Iterable[tuple[int, Any]]) -> str:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
 import random
 import socket
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -18,7 +16,8 @@ from django.db import connection
 
 import livefeed
 from livefeed.conf import DEFAULTS
-from tests.livefeed.followers import DEADLINE_S, Follower, ReferenceClient, Visitor
+from tests.livefeed.crowd import Crowd
+from tests.livefeed.followers import DEADLINE_S, Follower, Visitor
 from tests.livefeed.oracle import lines, write
 from tests.livefeed.raw_client import CutOff, Wire
 from tests.livefeed.serving import ORIGIN
@@ -46,61 +45,6 @@ def baseline(server: Watched) -> Iterator[dict[str, int]]:
     server.returns_to(baseline)
 
 
-class Crowd:
-    """So many clients of one feed, on one loop in a thread of its own.
-
-    They keep no lines, of which there may be millions, but how many there were and a digest.
-    """
-
-    def __init__(self, cookie: str, port: int, feed: str, count: int, deadline_s: float = DEADLINE_S) -> None:
-        visitor = Visitor(cookie, "reference")
-        self.clients = [visitor.client(feed, port) for _ in range(count)]
-        self._deadline_s = deadline_s
-        self._pool = ThreadPoolExecutor(1)
-        self._following = self._pool.submit(asyncio.run, self._follow())
-
-    def assert_log(self, feed: str) -> None:
-        """All of them have seen the end of the feed, and exactly what is before it."""
-        digests = self._following.result(self._deadline_s)
-        self._pool.shutdown()
-        stored = Digest()
-        while (page := livefeed.read(feed, stored.last)).to > page.prev:
-            for group in page.groups:
-                stored.add(group[4], group[5])
-        assert {digest.value for digest in digests} == {stored.value}
-
-    async def _follow(self) -> list[Digest]:
-        async with asyncio.timeout(self._deadline_s):
-            return await asyncio.gather(*map(_digest, self.clients))
-
-
-class Digest:
-    """Lines in their order, without any between."""
-
-    def __init__(self) -> None:
-        self.last = 0
-        self._hash = hashlib.sha256()
-
-    def add(self, first: int, items: Sequence[str]) -> None:
-        """A group's lines."""
-        assert first == self.last + 1
-        self.last += len(items)
-        self._hash.update("".join(f"{line}\n" for line in items).encode())
-
-    @property
-    def value(self) -> tuple[int, str]:
-        """(how many lines, what they were)."""
-        return self.last, self._hash.hexdigest()
-
-
-async def _digest(client: Follower) -> Digest:
-    assert isinstance(client, ReferenceClient)
-    digest = Digest()
-    async for group in client:
-        digest.add(group.first, group.items)
-    return digest
-
-
 def test_199_clients_get_everything_beside_one_that_is_stalled(
     server: Watched, cookie: str, baseline: dict[str, int], feed: str
 ) -> None:
@@ -108,11 +52,12 @@ def test_199_clients_get_everything_beside_one_that_is_stalled(
     with Wire(server.port, {"Cookie": cookie, "Origin": ORIGIN}, buffer_bytes=2_048) as stalled:
         stalled.say(t="hello")
         stalled.say(t="sub", id=1, feed=feed, epoch=None, after=0)
-        crowd = Crowd(cookie, server.port, feed, 199)
+        visitor = Visitor(cookie, "reference")
+        crowd = Crowd([visitor.client(feed, server.port) for _ in range(199)])
         eventually(lambda: server.holds()["watchers"] == 200, 60)
         write(feed, 600, per_append=20)
         livefeed.close(feed)
-        crowd.assert_log(feed)
+        crowd.assert_log()
         eventually(lambda: server.holds()["watchers"] == 1, what="the stalled one is still there")
 
 
@@ -135,20 +80,19 @@ def test_a_crowd_that_catches_up_reads_a_few_at_a_time_and_the_tail_goes_on(
     deadline_s: float,
 ) -> None:
     write(feed, count, per_append=500)
-    early = Visitor(cookie, "reference").client(
-        feed, server.port, epoch=livefeed.head(feed).epoch, after=count
-    )
+    visitor = Visitor(cookie, "reference")
+    early = visitor.client(feed, server.port, epoch=livefeed.head(feed).epoch, after=count)
     with ThreadPoolExecutor(1) as pool:
         tail = pool.submit(early.follow, deadline_s)
         eventually(lambda: server.holds()["watchers"] == 1)
-        crowd = Crowd(cookie, server.port, feed, clients, deadline_s)
+        crowd = Crowd([visitor.client(feed, server.port) for _ in range(clients)], deadline_s)
         head = count
         while not all(client.seq >= count for client in crowd.clients):
             head += 1
             livefeed.append(feed, [livefeed.Chunk("t", "line", lines(head, 1))])
             eventually(partial(at_least, early, head), 60, "the tail goes on")
         livefeed.close(feed)
-        crowd.assert_log(feed)
+        crowd.assert_log()
         tail.result(60).assert_is_log(feed, count)
     # One feed gets half of the page threads, and its reader looks at the tail beside them.
     assert server.holds()["reads_at_once"] <= DEFAULTS["PAGE_THREADS"] // 2 + 1

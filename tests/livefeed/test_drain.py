@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
+import sys
+import time
+from collections import Counter
+from collections.abc import AsyncGenerator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AsyncExitStack, ExitStack
+from contextlib import AsyncExitStack, ExitStack, aclosing
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from pytest_django import Settings
+from typing_extensions import override
 
 import livefeed
+from livefeed.client import Group
 from livefeed.connections import connections
 from livefeed.consumers import FeedConsumer
 from livefeed.protocol import SUBPROTOCOL
@@ -22,8 +28,9 @@ from rollcast.demo.browser import Browser
 from tests.chaos import ChaosProxy
 from tests.cli.test_processes import rollcast, running
 from tests.livefeed.conftest import new_server
-from tests.livefeed.followers import Visitor, follow_all
-from tests.livefeed.oracle import write
+from tests.livefeed.crowd import Crowd
+from tests.livefeed.followers import ReferenceClient, Visitor, follow_all
+from tests.livefeed.oracle import assert_flat, write
 from tests.livefeed.peer import Denied, Peer, assert_is_log, events, off_loop
 from tests.livefeed.raw_client import CutOff, Wire
 from tests.livefeed.serving import LIVEFEED, ORIGIN
@@ -62,6 +69,14 @@ async def test_everybody_is_told_when_to_leave_and_leaves(olga: User, limits: Se
     assert len({time // 60 for time in times}) > 3, "by chance: not all at the same moment"
     for messages in heard:
         await assert_is_log(events(messages), "f")
+
+
+async def test_300_leave_at_moments_that_are_spread_flat(olga: User, limits: Settings) -> None:
+    limit(limits, DRAIN_PER_S=600)
+    async with AsyncExitStack() as stack:
+        peers = [await stack.enter_async_context(Peer(olga)) for _ in range(300)]
+        await livefeed.drain()
+        assert_flat([(await peer.hear())["in_ms"] for peer in peers], 500)
 
 
 async def test_lines_go_on_until_the_close(olga: User, limits: Settings) -> None:
@@ -183,6 +198,44 @@ def test_a_redeploy_under_load_costs_nobody_a_line(visitor: Visitor, feed: str) 
     for each in applied:
         each.assert_is_log(feed)
     assert all(client.connections > 1 for client in clients)
+
+
+@pytest.mark.long
+def test_300_clients_come_back_after_a_redeploy_and_have_every_line(cookie: str, feed: str) -> None:
+    """With everything as it is shipped. When they came back is told (`pytest -rP` shows it)."""
+    mortal = new_server("sqlite", "launcher")
+    mortal.start()
+    write(feed, 100)
+    came_back: list[float] = []
+
+    class Returning(ReferenceClient):
+        @override
+        async def _connection(self) -> AsyncGenerator[Group, None]:
+            if self.connections:
+                came_back.append(time.monotonic())
+            async with aclosing(super()._connection()) as groups:
+                async for group in groups:
+                    yield group
+
+    with ChaosProxy(("127.0.0.1", mortal.port)) as proxy, ThreadPoolExecutor(1) as pool:
+        address = f"127.0.0.1:{proxy.port}/livefeed"
+        headers = {"Cookie": cookie, "Origin": ORIGIN}
+        addresses = (f"ws://{address}/", f"http://{address}/history")
+        crowd = Crowd([Returning(*addresses, headers, feed, attempts=100) for _ in range(300)])
+        try:
+            eventually(lambda: all(client.seq >= 100 for client in crowd.clients), 60)
+            writing = pool.submit(write, feed, 300, per_append=5)
+            began = time.monotonic()
+            assert mortal.stop() == -signal.SIGTERM
+            mortal.start()
+            proxy.retarget(mortal.port)
+            writing.result()
+            livefeed.close(feed)
+            crowd.assert_log()
+        finally:
+            mortal.stop()
+    seconds = Counter(int(moment - began) for moment in came_back)
+    sys.stdout.write(f"tries in each second after SIGTERM: {sorted(seconds.items())}\n")
 
 
 def test_rollcast_up_drains_before_it_ends(tmp_path: Path) -> None:
