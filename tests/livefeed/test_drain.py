@@ -6,16 +6,20 @@ import asyncio
 import json
 import signal
 import sys
+import threading
 import time
 from collections import Counter
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, aclosing
+from functools import partial
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from pytest_django import Settings
 from typing_extensions import override
 
@@ -29,7 +33,7 @@ from tests.chaos import ChaosProxy
 from tests.cli.test_processes import rollcast, running
 from tests.livefeed.conftest import new_server
 from tests.livefeed.crowd import Crowd
-from tests.livefeed.followers import ReferenceClient, Visitor, follow_all
+from tests.livefeed.followers import RAW, Follower, ReferenceClient, Visitor, follow_all
 from tests.livefeed.oracle import assert_flat, write
 from tests.livefeed.peer import Denied, Peer, assert_is_log, events, off_loop
 from tests.livefeed.raw_client import CutOff, Wire
@@ -195,6 +199,56 @@ def test_a_redeploy_under_load_costs_nobody_a_line(visitor: Visitor, feed: str) 
             applied = follow_all(*clients, meanwhile=redeploy)
         finally:
             mortal.stop()
+    for each in applied:
+        each.assert_is_log(feed)
+    assert all(client.connections > 1 for client in clients)
+
+
+def all_have_moved_on(clients: Sequence[Follower], since: Sequence[int]) -> bool:
+    return all(client.seq > seq for client, seq in zip(clients, since, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("restarts", "pause_s"), [(2, 0), pytest.param(12, 5, marks=pytest.mark.long)], ids=["twice", "a minute"]
+)
+def test_a_rolling_restart_of_two_processes_costs_nobody_a_line(
+    cookie: str, feed: str, restarts: int, pause_s: float
+) -> None:
+    """Each in its turn, by SIGTERM and by kill -9, while lines come; whoever must go may find the other."""
+    servers = [new_server("sqlite", "launcher", DRAIN_PER_S=20, DRAIN_S=1) for _ in range(2)]
+    over = threading.Event()
+
+    def produce() -> None:
+        while not over.wait(0.02):
+            write(feed, 5)
+        livefeed.close(feed)
+        connection.close()
+
+    with ThreadPoolExecutor(1) as pool, ExitStack() as stack:
+        for server in servers:
+            server.start()
+            stack.callback(server.stop)
+        proxy = stack.enter_context(ChaosProxy(("127.0.0.1", servers[0].port)))
+        proxy.retarget(*(server.port for server in servers))
+        write(feed, 10)
+        clients = [
+            Visitor(cookie, kind).client(feed, proxy.port, attempts=50_000) for kind in ("reference", *RAW)
+        ]
+
+        def restart() -> None:
+            writing = pool.submit(produce)
+            stack.callback(over.set)
+            hows = cycle([signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM])
+            for server, how in islice(zip(cycle(servers), hows), restarts):
+                eventually(partial(all_have_moved_on, clients, [client.seq for client in clients]))
+                assert server.stop(how) == -how
+                server.start()
+                proxy.retarget(*(server.port for server in servers))
+                threading.Event().wait(pause_s)
+            over.set()
+            writing.result()
+
+        applied = follow_all(*clients, meanwhile=restart)
     for each in applied:
         each.assert_is_log(feed)
     assert all(client.connections > 1 for client in clients)
