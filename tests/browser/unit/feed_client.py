@@ -99,10 +99,12 @@ def ev(sub: Message, first: int, last: int) -> Message:
     return {"t": "ev", "id": sub["id"], "prev": first - 1, "to": last, "g": [group]}
 
 
-def accept(talk: Talk, head: int, n: int = 0, epoch: str = "e1", closed: bool = False) -> Message:
+def accept(
+    talk: Talk, head: int, n: int = 0, epoch: str = "e1", closed: bool = False, **welcome: Any
+) -> Message:
     """Greet, and grant the n-th subscription of this connection."""
     if n == 0:
-        talk.welcome()
+        talk.welcome(**welcome)
     sub = talk.hear("sub", n)
     subok = {
         "t": "subok",
