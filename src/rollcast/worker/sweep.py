@@ -64,7 +64,7 @@ class Sweep:
         """Renew the lease once; False trust is noticed by `rounds`. LeaseGone if our row was taken away."""
         counted_from = self.context.trust.before_beat()
         me, refused = self.context.worker_id, self.context.recorder.refused
-        if not await self.context.database(leases.beat, me, self.context.clock(), refused):
+        if not await self.context.database.soon(leases.beat, me, self.context.clock(), refused):
             raise LeaseGone("this worker's heartbeat row was removed")
         self.context.trust.renewed(counted_from)
 
