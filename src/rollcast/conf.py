@@ -36,7 +36,7 @@ DEFAULTS: Final[dict[str, Any]] = {
     "SWEEP_S": 1.0,
     # A tick of the recorder: lines of all targets that arrive within it are stored by one transaction.
     "RECORD_TICK_S": 0.05,
-    # Bytes that a worker holds before followers stop reading from their hosts.
+    # Bytes of memory that lines take in a worker before followers stop reading from their hosts.
     "RECORD_MAX_BYTES": 8 * 1024 * 1024,
     # A host must be reached within this time, or the target fails as unreachable.
     "CONNECT_DEADLINE_S": 60.0,

@@ -10,7 +10,7 @@ import pytest
 from django.db import OperationalError
 
 from rollcast.rollouts import actions
-from rollcast.rollouts.actions import Entry, ProgressEntry
+from rollcast.rollouts.actions import Entry, OutputEntry, Piece, ProgressEntry
 from rollcast.worker import recorder as recorder_module
 from rollcast.worker.database import Database
 from rollcast.worker.recorder import Recorder
@@ -109,6 +109,18 @@ async def test_followers_wait_while_too_much_is_held(store: Store, recorder: Rec
     await aeventually(room.done)
     assert not is_full(recorder)
     assert store.all == [0, 1, 2]
+
+
+async def test_lines_count_for_what_they_take_in_memory_however_short_they_are(
+    store: Store, recorder: Recorder
+) -> None:
+    locked: list[Exception] = [OperationalError("locked")]
+    store.refuse = lambda: locked[0] if locked else None
+    pieces = [Piece("line", "y", 2 * n) for n in range(1, 11)]
+    _ = recorder.hand_over(OutputEntry(1, 0, 1, 0, pieces, 0, ""), cost=20)
+    assert is_full(recorder)
+    locked.clear()
+    await aeventually(lambda: not recorder.full)
 
 
 async def test_a_close_stores_what_was_handed_over(store: Store, recorder: Recorder) -> None:

@@ -33,6 +33,8 @@ log = logging.getLogger(__name__)
 MAX_ENTRIES: Final = 1000
 MAX_BYTES: Final = 512 * 1024
 MAX_PIECES: Final = 20_000
+# What a line takes in memory beside its text: the piece, its numbers, and what a text takes by itself.
+PIECE_BYTES: Final = 256
 # Seconds before a tick is tried again that the database refused (locked for longer than its own time-out,
 # disk full).
 RETRY_S: Final = 1.0
@@ -43,6 +45,15 @@ class _Waiting:
     entry: Entry
     outcome: asyncio.Future[bool]
     cost: int
+
+    @property
+    def n_pieces(self) -> int:
+        return len(self.entry.pieces) if isinstance(self.entry, OutputEntry) else 0
+
+    @property
+    def held(self) -> int:
+        """Bytes that it takes in memory."""
+        return self.cost + PIECE_BYTES * self.n_pieces
 
 
 class Recorder:
@@ -67,8 +78,9 @@ class Recorder:
     def hand_over(self, entry: Entry, cost: int = 0) -> asyncio.Future[bool]:
         """Queue an entry of `cost` bytes; the future tells whether it stands (see `actions.record`)."""
         outcome: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._queue.append(_Waiting(entry, outcome, cost))
-        self._bytes += cost
+        waiting = _Waiting(entry, outcome, cost)
+        self._queue.append(waiting)
+        self._bytes += waiting.held
         if self._bytes > self._most:
             self._room.clear()
         self._work.set()
@@ -137,14 +149,14 @@ class Recorder:
         n_bytes = n_pieces = 0
         for number, waiting in enumerate(self._queue[:MAX_ENTRIES]):
             n_bytes += waiting.cost
-            n_pieces += len(waiting.entry.pieces) if isinstance(waiting.entry, OutputEntry) else 1
+            n_pieces += waiting.n_pieces
             if number and (n_bytes > MAX_BYTES or n_pieces > MAX_PIECES):
                 return self._queue[:number]
         return self._queue[:MAX_ENTRIES]
 
     def _taken(self, batch: list[_Waiting]) -> None:
         del self._queue[: len(batch)]
-        self._bytes -= sum(waiting.cost for waiting in batch)
+        self._bytes -= sum(waiting.held for waiting in batch)
         if self._bytes <= self._most // 2:
             self._room.set()
 
