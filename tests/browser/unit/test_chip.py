@@ -41,10 +41,13 @@ def test_live_over_a_fallback_is_called_polling_and_says_when_the_socket_is_trie
     stream = behind_a_strict_proxy(page, site, live)
     chip = page.locator("connection-chip")
     shows(chip, "catching_up", "catching up 1")
+    expect(chip).to_have_attribute("title", re.compile(f"Nothing is left out.\nLike this since {TIME}"))
     stream.say(ev(stream.sub, 1, 1), caught_up(stream.sub, 1))
     shows(chip, "polling", "polling")
     expect(chip).to_have_attribute("title", re.compile("plain HTTP.* Nothing is lost"))
-    expect(chip).to_have_attribute("title", re.compile(f"The WebSocket is tried again at {TIME}"))
+    expect(chip).to_have_attribute(
+        "title", re.compile(f"Like this since {TIME}. The WebSocket is tried again at {TIME}")
+    )
     expect(chip.get_by_role("status")).to_have_text(re.compile("polling. Updates come over plain HTTP"))
     live.shut = lambda: None  # a trial that hangs
     page.evaluate("() => dispatchEvent(new Event('online'))")
@@ -78,7 +81,9 @@ def test_before_any_contact_it_names_no_time(page: Page, site: Site, live: Scrip
     show_page(page, site, "/livefeed/history", snapshot_of())
     chip = page.locator("connection-chip")
     shows(chip, "reconnecting", re.compile("reconnecting"))
-    expect(chip).to_have_attribute("title", re.compile("^The server could not be reached yet"))
+    expect(chip).to_have_attribute(
+        "title", re.compile(f"^The server could not be reached yet. Like this since {TIME}")
+    )
 
 
 def test_an_ended_rollout_whose_log_is_on_its_way_is_not_said_to_have_none(

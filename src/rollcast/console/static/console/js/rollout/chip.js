@@ -108,36 +108,44 @@ function meaning(status) {
     case "live":
       return gettext("Events are shown as soon as they are stored.");
     case "polling":
-      return overHttp(status.socketAt);
+      return overHttp(status);
     case "catching_up":
-      return gettext("The page is behind and reads what is missing, in order. Nothing is left out.");
+      return `${gettext("The page is behind and reads what is missing, in order. Nothing is left out.")}\n${from(status)}`;
     case "reconnecting":
-      return outOfTouch(status.heardAt);
+      return outOfTouch(status);
     default:
       return "";
   }
 }
 
-/** @param {number} heardAt */
-function outOfTouch(heardAt) {
-  const since = heardAt
-    ? interpolate(gettext("Nothing has come from the server since %(time)s."), { time: timeOfDay(heardAt) })
-    : gettext("The server could not be reached yet.");
+/** Since when it has been so. @param {Status} status */
+function from({ since }) {
+  return interpolate(gettext("Like this since %(time)s."), { time: timeOfDay(since) });
+}
+
+/** @param {Status} status */
+function outOfTouch(status) {
+  const since = status.heardAt
+    ? interpolate(gettext("Nothing has come from the server since %(time)s."), {
+        time: timeOfDay(status.heardAt),
+      })
+    : `${gettext("The server could not be reached yet.")} ${from(status)}`;
   const next = gettext(
     "The page tries again by itself and goes on after the last event it shows. Nothing is lost.",
   );
   return `${since}\n${next}`;
 }
 
-/** @param {number} socketAt */
-function overHttp(socketAt) {
+/** @param {Status} status */
+function overHttp(status) {
+  const { socketAt } = status;
   const why = gettext(
     "Updates come over plain HTTP because the WebSocket does not get through; most likely a proxy blocks it. Nothing is lost.",
   );
   const next = socketAt
     ? interpolate(gettext("The WebSocket is tried again at %(time)s."), { time: timeOfDay(socketAt) })
     : gettext("The WebSocket is being tried again now.");
-  return `${why}\n${next}`;
+  return `${why}\n${from(status)} ${next}`;
 }
 
 /** @param {number | string | null} code */
