@@ -27,12 +27,10 @@ class OutputReader:
         self._held = bytearray()
         self.start = start
         self.mark = start  # up to here it was given out
-        self.received = start  # up to here it was read
 
     def feed(self, data: bytes, now: float) -> None:
         """Take the journal's next bytes, read at `now` (seconds of a monotonic clock)."""
         self._held += data
-        self.received += len(data)
         self._decoder.feed(data, now)
 
     def take(self, now: float, *, final: bool = False) -> OutputEntry | None:
@@ -71,7 +69,6 @@ class OutputReader:
         """Contact was lost: what was read behind the mark will come again."""
         self._held.clear()
         self._decoder = LineDecoder(self._encoding, self.mark)
-        self.received = self.mark
 
     def read_all(self, n_bytes: int, sha256: str) -> bool:
         """Whether this reader alone gave out the whole journal of that length and digest."""
