@@ -15,6 +15,7 @@ from livefeed.log import MarkMoved
 from livefeed.models import Frame, FrameIndex, Instance, Lane, Origin
 from livefeed.pages import LogDamaged
 from tests.livefeed.oracle import Applied, lines, write
+from tests.refusals import refused_in_turn
 
 pytestmark = pytest.mark.django_db
 
@@ -125,6 +126,17 @@ def test_a_rolled_back_append_leaves_no_trace() -> None:
     assert livefeed.mark("f", "o") == 0
     write("f", 3)
     assert [item for group in livefeed.read("f").groups for item in group[5]] == lines(1, 6)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_append_of_which_any_part_is_refused_leaves_no_trace() -> None:
+    write("f", 3)
+    refused = refused_in_turn(
+        lambda: livefeed.append("f", [line("x", lane="new", origin="o", before=0, after=4)]),
+        lambda: (livefeed.read("f"), livefeed.mark("f", "o"), Lane.objects.count()),
+    )
+    assert [sql for sql in refused if "livefeed_origin" in sql]
+    assert (livefeed.head("f").head, livefeed.mark("f", "o")) == (4, 4)
 
 
 @pytest.mark.parametrize(

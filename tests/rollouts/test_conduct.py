@@ -10,7 +10,8 @@ import pytest
 from django.db import connections
 
 from rollcast.engine.decide import decide
-from rollcast.rollouts import actions
+from rollcast.rollouts import actions, leases
+from tests.refusals import refused_in_turn
 from tests.rollouts.conftest import Desk
 
 WHERE_IT_IS_DECIDED = "rollcast.rollouts.actions.conducting.decide"
@@ -89,3 +90,27 @@ def test_a_rollout_is_not_paused_with_a_step_under_way(desk: Desk, feed_of: Any,
     begun = [kind for kind, _ in feed].index("step.state")
     paused = [data["state"] for kind, data in feed[begun:] if kind == "rollout.state"]
     assert "paused" not in paused
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_action_of_which_any_part_is_refused_leaves_no_trace(desk: Desk, feed_of: Any) -> None:
+    desk.hosts("eu-01")
+    rollout = desk.start()
+    target = desk.targets(rollout)["eu-01"]
+    (held,) = leases.claim_rollouts(desk.worker, desk.now, 1)
+
+    def conduct() -> None:
+        assert actions.conduct(rollout, held.fence, desk.now)
+
+    def begin() -> None:
+        assert desk.begin(target, 0)
+
+    def look() -> tuple[dict[str, Any], list[tuple[str, Any]]]:
+        return desk.page(rollout), feed_of(rollout)
+
+    refused = refused_in_turn(conduct, look)
+    leases.claim_targets(desk.worker, desk.now, 1)
+    refused += refused_in_turn(begin, look)
+    refused += refused_in_turn(lambda: actions.cancel_rollout(rollout, "user:olga"), look)
+    for table in ("rollouts_rollout", "rollouts_target", "rollouts_steprun", "livefeed_frame"):
+        assert [sql for sql in refused if table in sql]

@@ -12,6 +12,7 @@ from django.utils import timezone
 from rollcast.engine.states import STEP_BUSY, StepState, TargetState
 from rollcast.rollouts import actions, keys, queries
 from rollcast.rollouts.actions import OutputEntry, Piece, ProgressEntry, StepChange, TargetChange
+from tests.refusals import refused_in_turn
 from tests.rollouts.conftest import Desk
 
 
@@ -56,6 +57,20 @@ def test_output_and_the_change_after_it_stand_in_this_order(desk: Desk, target: 
     assert account(target)["stored_bytes"] == 8
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_tick_of_which_any_part_is_refused_leaves_no_trace(desk: Desk, target: int, feed_of: Any) -> None:
+    rollout = queries.rollout_list()["rollouts"][0]["id"]
+    done = StepChange(target, desk.fence(target), 0, 1, STEP_BUSY, StepState.SUCCEEDED, {"exit_code": 0})
+    refused = refused_in_turn(
+        lambda: actions.record([output(target, 0, "one", "two"), done]),
+        lambda: (feed_of(rollout), account(target)),
+    )
+    for table in ("livefeed_frame", "livefeed_origin", "steprun"):
+        assert [sql for sql in refused if table in sql]
+    assert lines_of(feed_of(rollout)) == ["one", "two"]
+    assert (account(target)["state"], account(target)["stored_bytes"]) == ("succeeded", 8)
+
+
 def test_output_that_comes_twice_is_stored_once(desk: Desk, target: int, feed_of: Any) -> None:
     rollout = queries.rollout_list()["rollouts"][0]["id"]
     entry = output(target, 0, "one", "two")
@@ -85,6 +100,13 @@ def test_each_readers_stretch_is_kept_with_its_digest(desk: Desk, target: int) -
     actions.record([output(target, 4, "two", start=0, sha256=digests[1])])
     actions.record([output(target, 8, "three", start=8, sha256=digests[2])])
     assert account(target)["stretches"] == [[0, 8, digests[1]], [8, 14, digests[2]]]
+
+
+def test_an_attempt_begins_once(desk: Desk, target: int, feed_of: Any) -> None:
+    rollout = queries.rollout_list()["rollouts"][0]["id"]
+    before = feed_of(rollout)
+    assert not desk.begin(target, 0)
+    assert feed_of(rollout) == before
 
 
 def test_a_step_ends_once(desk: Desk, target: int) -> None:
