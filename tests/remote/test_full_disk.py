@@ -138,6 +138,7 @@ async def test_a_start_whose_supervisor_died_at_once_is_over(shell_host: Host, t
     reading = await run(connection, directory, "touch ran")
 
     assert [str(item) for item in reading.items] == ["Gone(state='unstarted')"]
+    assert (shell_host.run_folder(directory) / "void").exists()  # a supervisor that comes late runs nothing
     assert await connection.stop(directory, 1) == StopAnswer("stopped", "sealed")
     assert not (shell_host.home / "ran").exists()
     await connection.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 from pathlib import Path
@@ -21,6 +22,7 @@ from rollcast.remote.journal import STDERR
 from tests.missing import need
 from tests.remote.hosts import Host
 from tests.remote.steps import begin, read_all, run, start
+from tests.waiting import aeventually
 
 ANOTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 
@@ -82,6 +84,30 @@ async def test_a_second_start_in_the_same_folder_is_refused(connected: Connectio
     assert await connected.seal(directory) == "taken"
     assert (shell_host.home / "twice").read_text() == "once\n"
     (shell_host.home / "twice").unlink()
+
+
+async def test_of_two_starts_at_once_one_runs_and_the_other_is_refused(
+    shell_host: Host, tmp_path: Path
+) -> None:
+    """The first has seen that the folder is free when the second takes it."""
+    real = f"{need('busybox')} mv" if "busybox" in shell_host.spec.shell else need("mv")
+    wait = f'touch {tmp_path}/late; until [ -e "$2" ]; do sleep 0.05; done'
+    (tmp_path / "mv").write_text(f'#!/bin/sh\ncase $2 in */run) {wait} ;; esac\nexec {real} "$@"\n')
+    (tmp_path / "mv").chmod(0o755)
+    shell = shell_host.spec.shell.replace("PATH=", f"PATH={tmp_path}:", 1)
+    late, quick = await shell_host.with_shell(shell).connect(), await shell_host.connect()
+    directory = shell_host.new_directory()
+
+    refused = asyncio.create_task(run(late, directory, "echo once >> twice"))
+    await aeventually((tmp_path / "late").exists)
+    assert (await run(quick, directory, "echo once >> twice")).ended.code == 0
+    assert (await refused).items == [Refused("taken")]
+
+    assert (shell_host.home / "twice").read_text() == "once\n"
+    (shell_host.home / "twice").unlink()
+    assert not list(shell_host.run_folder(directory).glob("new.*"))
+    for connection in (late, quick):
+        await connection.close()
 
 
 async def test_a_look_that_finds_a_hung_start_makes_it_void(connected: Connection, shell_host: Host) -> None:

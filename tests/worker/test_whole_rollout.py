@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import livefeed
+from rollcast.remote.connection import RunnerConnection
 from rollcast.rollouts import actions, queries
 from tests.worker.conftest import Bench, joined_lines, journal_of
 
@@ -133,6 +134,34 @@ def test_a_pause_lets_the_step_end_and_starts_no_other(bench: Bench) -> None:
     assert [(run["step"], run["state"]) for run in target["steps"]] == [(0, "succeeded")]
     actions.resume_rollout(rollout, "user:olga")
     assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+
+
+def test_no_start_is_sent_without_the_row_that_says_so(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin_step, start = actions.begin_step, RunnerConnection.start
+    begun: list[bool] = []
+    sent: list[bool] = []
+
+    def paused_at_the_last_moment(*args: int) -> bool:
+        if not begun:
+            actions.pause_rollout(rollout, "user:olga")
+        begun.append(begin_step(*args))
+        return begun[-1]
+
+    async def noted(self: RunnerConnection, *args: Any, **how: Any) -> Any:
+        sent.append(begun[-1])
+        return await start(self, *args, **how)
+
+    monkeypatch.setattr(actions, "begin_step", paused_at_the_last_moment)
+    monkeypatch.setattr(RunnerConnection, "start", noted)
+    bench.hosts("a")
+    bench.recipe("- name: say\n  run: echo said\n")
+    rollout = bench.start()
+    bench.worker()
+    bench.until(rollout, lambda page: page["rollout"]["state"] == "paused")
+    actions.resume_rollout(rollout, "user:olga")
+    assert bench.until_ended(rollout)["rollout"]["state"] == "succeeded"
+    assert begun == [False, True]
+    assert sent == [True]
 
 
 @either_way
