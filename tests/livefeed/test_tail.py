@@ -48,12 +48,12 @@ def printed(*words: str) -> tuple[list[str], str]:
 
 
 @contextmanager
-def process(*words: str) -> Iterator[subprocess.Popen[str]]:
+def process(*words: str, bell: str = "sqlite") -> Iterator[subprocess.Popen[str]]:
     """A command as a process, on the test's database."""
-    file, bell = str(connection.settings_dict["NAME"]), {"DOORBELL": DOORBELLS["sqlite"]}
+    file, changed = str(connection.settings_dict["NAME"]), {"DOORBELL": DOORBELLS[bell]}
     started = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", PROGRAM, *words],
-        env=environment(file, bell),
+        env=environment(file, changed),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -157,6 +157,17 @@ def test_it_follows_until_the_feed_is_closed() -> None:
         livefeed.append("f", [Chunk("a", "line", ["three"])])
         livefeed.close("f")
         assert started.communicate(timeout=END_S) == ("3  a  three\n", "")
+    assert started.returncode == 0
+
+
+def test_without_any_bell_it_follows_all_the_same() -> None:
+    fill("one")
+    with process("livefeed_tail", "f", "--follow", bell="muted") as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "1  a  one\n"
+        fill("two")
+        livefeed.close("f")
+        assert started.communicate(timeout=END_S) == ("2  a  two\n", "")
     assert started.returncode == 0
 
 

@@ -28,9 +28,11 @@ class Transport:
 async def test_a_full_inbox_stops_the_transport_and_an_emptier_one_lets_it_go_on() -> None:
     transport = Transport()
     chunk = bytes(32 * 1024)
-    while transport.reads():
-        transport.inbox.put(1, chunk)
     held = HIGH_WATER // len(chunk) + 1
+    for _ in range(held):
+        assert transport.reads()
+        transport.inbox.put(1, chunk)
+    assert not transport.reads()
     while not transport.reads():
         assert await transport.inbox.get() == (1, chunk)
         held -= 1

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
 from django.db import OperationalError
 
+from rollcast.remote.connector import Ended, Item, Output
 from rollcast.rollouts import actions
 from rollcast.rollouts.actions import Entry, OutputEntry, Piece, ProgressEntry
 from rollcast.worker import recorder as recorder_module
 from rollcast.worker.database import Database
+from rollcast.worker.follow import Follower
+from rollcast.worker.output import OutputReader
 from rollcast.worker.recorder import Recorder
 from tests.waiting import aeventually
 
@@ -121,6 +124,26 @@ async def test_lines_count_for_what_they_take_in_memory_however_short_they_are(
     assert is_full(recorder)
     locked.clear()
     await aeventually(lambda: not recorder.full)
+
+
+async def test_a_follower_reads_no_further_while_too_much_is_held(store: Store, recorder: Recorder) -> None:
+    locked: list[Exception] = [OperationalError("locked")]
+    store.refuse = lambda: locked[0] if locked else None
+    read: list[int] = []
+
+    async def items() -> AsyncGenerator[Item, None]:
+        for end in range(100, 5001, 100):
+            read.append(end)
+            yield Output(b"x" * 99 + b"\n", end)
+        yield Ended(0, 5000, "")
+
+    follower = Follower(OutputReader(1, 0, 1, "utf-8", 0), recorder, lambda: None, lambda: None)
+    following = asyncio.create_task(follower.run(items()))
+    await aeventually(lambda: is_full(recorder))
+    assert read[-1] == 300  # what made it full: a text of 100 bytes, and what a line takes beside it
+    locked.clear()
+    assert (await following).ended == Ended(0, 5000, "")
+    assert [piece.end for tick in store.ticks for one in tick for piece in one.pieces] == read
 
 
 async def test_a_close_stores_what_was_handed_over(store: Store, recorder: Recorder) -> None:
