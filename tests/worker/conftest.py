@@ -89,8 +89,8 @@ class Bench:
         for run in self.run_folders(rollout_id):
             control = (run / "control").read_text().split() if (run / "control").exists() else []
             leaders = [int(control[1])] if control[:1] == ["started"] else []
-            if (run / "step").exists():
-                leaders.append(int((run / "step").read_text().split()[0]))
+            if (run / "step").exists():  # and maybe not written yet
+                leaders += [int(pid) for pid in (run / "step").read_text().split()[:1]]
             found += [pid for pid in leaders if is_alive(pid)]
         return found
 
