@@ -132,6 +132,24 @@ def test_silence_is_a_dead_socket(page: Page, feed_server: ScriptedFeed) -> None
     assert talk.gone.wait(10)
 
 
+def test_what_comes_after_too_long_a_silence_is_not_believed(page: Page, feed_server: ScriptedFeed) -> None:
+    """A browser that was stopped wakes up to what was in its buffers, and may see that before its timers."""
+    page.evaluate(
+        "() => { const real = setTimeout; window.setTimeout = (f, ms) => (ms === 200 ? 0 : real(f, ms)); }"
+    )
+    client = start(page, feed_server)
+    talk = feed_server.talk(0)
+    sub = accept(talk, head=1, dead_s=0.2)
+    talk.say(ev(sub, 1, 1))
+    client.sees(1)
+    page.evaluate("() => new Promise((done) => setTimeout(done, 300))")
+    talk.say(ev(sub, 2, 2))
+    again = accept(feed_server.talk(1), head=3)
+    assert again["after"] == 1
+    feed_server.talk(1).say(ev(again, 2, 3))
+    client.sees(1, 2, 3)
+
+
 def test_a_server_that_never_greets_is_given_up(page: Page, feed_server: ScriptedFeed) -> None:
     page.evaluate("() => { Math.random = () => 0.01; }")  # it has not told its own limits yet
     client = start(page, feed_server, openMs=150)

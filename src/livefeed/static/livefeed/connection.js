@@ -42,6 +42,8 @@ export class Connection {
   #welcomed = false;
   #held = false;
   #pings = 0;
+  /** Unless anything comes before. By the clock of `performance`. */
+  #deadAt = Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #watchdog;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -121,6 +123,8 @@ export class Connection {
 
   /** @param {unknown} data */
   #receive(data) {
+    // A browser that was stopped may meet with what is in its buffers before it meets with its timers.
+    if (this.#welcomed && performance.now() > this.#deadAt) return this.#end(0, "silence");
     clearTimeout(this.#answer);
     this.#answer = undefined;
     if (this.#welcomed) this.#watch(this.#times.deadMs, "silence");
@@ -150,6 +154,7 @@ export class Connection {
    */
   #watch(ms, why) {
     clearTimeout(this.#watchdog);
+    this.#deadAt = performance.now() + ms;
     this.#watchdog = setTimeout(() => this.#end(0, why), ms);
   }
 
