@@ -110,9 +110,9 @@ def test_a_hidden_tab_keeps_its_socket_and_applies_and_acknowledges_every_line(
     with hidden(own, tab):
         for n in range(1, times + 1):
             threading.Event().wait(pause_s)
-            talk.say({"t": "hb", "now": 1, "heads": {str(sub["id"]): n}}, ev(sub, n + 1, n + 1))
-            talk.say({"t": "hb", "now": 1, "heads": {str(sub["id"]): n + 1}})
-            eventually(partial(acknowledged, talk, n + 1), 70)
+            talk.say({"t": "hb", "now": 1, "heads": {str(sub["id"]): n}})
+            eventually(partial(acknowledged, talk, n), 70)
+            talk.say(ev(sub, n + 1, n + 1))
     talk.say({"t": "pong", "n": talk.hear("ping")["n"]}, ev(sub, times + 2, times + 2))
     client.sees(*range(1, times + 3))
     client.shows("live")
