@@ -112,7 +112,7 @@ def test_a_worker_frozen_before_its_start_and_woken_after_the_cancel_runs_nothin
     rollout = shop.start("- name: say\n  run: touch $HOME/ran; echo said")
     receiver = shop.receive(rollout)
     eventually((home / "waits").exists, 30)
-    frozen.freeze()
+    shop.freeze(frozen)
     shop.ask(rollout, "cancel")
     shop.start_worker()
     step = cancelled_step(shop.until_ended(rollout))
