@@ -17,7 +17,9 @@ from tests.engine.simulation import Worker, World
 BATCH = 150
 
 
-@pytest.mark.parametrize("batch", range(8))
+@pytest.mark.parametrize(
+    "batch", [*range(4), *(pytest.param(n, marks=pytest.mark.long) for n in range(4, 8))]
+)
 def test_no_promise_is_broken_whatever_goes_wrong(batch: int) -> None:
     for seed in range(batch * BATCH, (batch + 1) * BATCH):
         World(seed).run()
