@@ -26,7 +26,7 @@ from rollcast.config.launcher import listening_socket, uvicorn_settings
 
 ADDRESS: Final = "127.0.0.1"
 LINES_A_SECOND: Final = 100
-SECONDS: Final = 2
+SECONDS: Final = 3
 FEED: Final = "rollout/1"
 GROUP: Final = "lines"
 
