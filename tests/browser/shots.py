@@ -9,9 +9,10 @@ import json
 import re
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import product
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.sync_api import Page, WebSocketRoute, expect
 
@@ -42,6 +43,13 @@ def paths(hosts: list[str]) -> dict[str, str]:
         "rollout": "/rollouts/1/",
         "not-found": "/rollouts/999/",
     }
+
+
+def views() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each width, theme and language: the end of a picture's name, and the options of a browser context."""
+    for (width, height), theme, (language, locale) in product(WIDTHS.items(), THEMES, LANGUAGES.items()):
+        viewport = {"width": width, "height": height}
+        yield f"{width}-{theme}-{language}", {"viewport": viewport, "color_scheme": theme, "locale": locale}
 
 
 def take(page: Page, name: str) -> None:
@@ -82,32 +90,24 @@ def _look(site: DemoSite, only: str) -> None:
         end = page.context.new_page()
         end.goto("/rollouts/1/")
         end.locator(".rh-result").filter(has_text="2").wait_for(timeout=ROLLOUT_S * 1000)
-        for width, height in WIDTHS.items():
-            for theme in THEMES:
-                for language, locale in LANGUAGES.items():
-                    context = browser.new_context(
-                        base_url=base,
-                        storage_state=state,
-                        viewport={"width": width, "height": height},
-                        color_scheme=theme,
-                        locale=locale,
-                    )
-                    page = context.new_page()
-                    for name, path in paths(hosts).items():
-                        if only in name:
-                            page.goto(path)
-                            _settle(page)
-                            take(page, f"{name}-{width}-{theme}-{language}")
-                    if only in "rollout-log" and width < 980:
-                        page.goto("/rollouts/1/")
-                        _settle(page)
-                        page.get_by_role("tab").last.click()
-                        take(page, f"rollout-log-{width}-{theme}-{language}")
-                    for word, spoil in CONNECTIONS.items():
-                        if only in f"rollout-{word}":
-                            _connection(context.new_page(), word, spoil)
-                            take(context.pages[-1], f"rollout-{word}-{width}-{theme}-{language}")
-                    context.close()
+        for view, options in views():
+            context = browser.new_context(base_url=base, storage_state=state, **options)
+            page = context.new_page()
+            for name, path in paths(hosts).items():
+                if only in name:
+                    page.goto(path)
+                    _settle(page)
+                    take(page, f"{name}-{view}")
+            if only in "rollout-log" and options["viewport"]["width"] < 980:
+                page.goto("/rollouts/1/")
+                _settle(page)
+                page.get_by_role("tab").last.click()
+                take(page, f"rollout-log-{view}")
+            for word, spoil in CONNECTIONS.items():
+                if only in f"rollout-{word}":
+                    _connection(context.new_page(), word, spoil)
+                    take(context.pages[-1], f"rollout-{word}-{view}")
+            context.close()
 
 
 def _no_socket(page: Page) -> None:
@@ -152,21 +152,14 @@ def _connection(page: Page, state: str, spoil: Callable[[Page], None]) -> None:
 def _sign_in_pages(page: Page) -> None:
     other = page.context.browser
     assert other is not None
-    for width, height in WIDTHS.items():
-        for theme in THEMES:
-            for language, locale in LANGUAGES.items():
-                context = other.new_context(
-                    base_url=page.url.split("/rollouts")[0],
-                    viewport={"width": width, "height": height},
-                    color_scheme=theme,
-                    locale=locale,
-                )
-                stranger = context.new_page()
-                stranger.goto("/")
-                take(stranger, f"sign-in-{width}-{theme}-{language}")
-                stranger.goto("/sign-in/link/no-such-token/")
-                take(stranger, f"sign-in-link-{width}-{theme}-{language}")
-                context.close()
+    for view, options in views():
+        context = other.new_context(base_url=page.url.split("/rollouts")[0], **options)
+        stranger = context.new_page()
+        stranger.goto("/")
+        take(stranger, f"sign-in-{view}")
+        stranger.goto("/sign-in/link/no-such-token/")
+        take(stranger, f"sign-in-link-{view}")
+        context.close()
 
 
 def _settle(page: Page) -> None:

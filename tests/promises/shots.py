@@ -14,7 +14,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.chromium import chromium
-from tests.browser.shots import FOLDER, LANGUAGES, THEMES, WIDTHS
+from tests.browser.shots import FOLDER, take, views
 from tests.promises.conftest import Site, opened
 from tests.promises.installation import Installation
 from tests.promises.test_cancel import until_unconfirmed
@@ -37,20 +37,13 @@ def look(shop: Installation, rollout: int, name: str, open_dialog: str = "") -> 
     """The rollout's page as it is now; with the dialog of a verb open."""
     FOLDER.mkdir(exist_ok=True)
     with chromium() as browser:
-        for width, height in WIDTHS.items():
-            for theme in THEMES:
-                for language, locale in LANGUAGES.items():
-                    options: dict[str, Any] = {
-                        "viewport": {"width": width, "height": height},
-                        "color_scheme": theme,
-                        "locale": locale,
-                    }
-                    page = _page(browser, shop, rollout, options)
-                    if open_dialog:
-                        page.locator(f"[data-verb={open_dialog}]:visible").first.click()
-                        page.get_by_role("dialog").wait_for()
-                    page.screenshot(path=FOLDER / f"trouble-{name}-{width}-{theme}-{language}.png")
-                    page.context.close()
+        for view, options in views():
+            page = _page(browser, shop, rollout, options)
+            if open_dialog:
+                page.locator(f"[data-verb={open_dialog}]:visible").first.click()
+                page.get_by_role("dialog").wait_for()
+            take(page, f"trouble-{name}-{view}")
+            page.context.close()
 
 
 def _page(browser: Browser, shop: Installation, rollout: int, options: dict[str, Any]) -> Page:
