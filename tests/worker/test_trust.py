@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -171,6 +172,19 @@ async def test_it_leaves_a_host_that_another_worker_holds_by_now(bench: Bench, s
         assert await database(leases.claim_targets, other, time.time() + 2 * TRUST_S, 1)
         await aeventually(lambda: not followers_of(directory))
         assert bench.pids(rollout)
+
+
+async def test_its_heartbeat_does_not_wait_for_what_its_hosts_ask(sweep: Sweep) -> None:
+    gate, answered = threading.Event(), list[int]()
+    held = asyncio.ensure_future(sweep.context.database(gate.wait))
+    asked = [asyncio.ensure_future(sweep.context.database(answered.append, n)) for n in range(1000)]
+    await asyncio.sleep(0)  # all of them have asked
+    beat = asyncio.ensure_future(sweep.beat())
+    beat.add_done_callback(lambda _: answered.append(-1))
+    await asyncio.sleep(0)
+    gate.set()
+    await asyncio.gather(held, beat, *asked)
+    assert answered.index(-1) < 500
 
 
 async def test_it_is_trusted_from_before_a_heartbeat_was_sent(
