@@ -60,7 +60,7 @@ MISSED_BEATS = 2
 
 @dataclass(frozen=True)
 class Silent:
-    """A worker that was gone when its work was claimed: its name and last beat (Unix time, s)."""
+    """A worker that is not heard: its name and last beat (Unix time, s)."""
 
     name: str
     beat_at: float

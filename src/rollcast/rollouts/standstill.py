@@ -55,7 +55,7 @@ class Standstill:
 
 
 def standstill(now: float) -> Standstill | None:
-    """Why nothing goes on; None while a worker lives and what it stores is taken."""
+    """Why nothing goes on; None while whoever holds hosts is heard, and what workers store is taken."""
     signs = leases.signs_of_life(now)
     if signs.n_alive and signs.refused is not None:
         return _standstill(_code_of(signs.refused.why), signs.refused.since, signs.refused.why)

@@ -32,6 +32,7 @@ from rollcast.engine.states import (
     Wanted,
 )
 from rollcast.rollouts.keys import feed_key, lane_key, ms, origin_key
+from rollcast.rollouts.leases import Silent
 from rollcast.rollouts.models import DETAIL_LENGTH, Rollout, StepRun, Target
 from rollcast.rollouts.shown import run_json
 
@@ -114,9 +115,10 @@ class Ledger:
         self._target_event(row, events.TARGET_STATE, data, origin=None)
         return True
 
-    def taken_over(self, row: Target, by: str, before: str, silent_since: float) -> None:
-        """The event of a worker that goes on where another one fell silent (Unix time, s)."""
-        data = {"target": row.pk, "by": by, "before": before, "silent_since_ms": int(silent_since * 1000)}
+    def taken_over(self, row: Target, by: str, before: Silent) -> None:
+        """The event of a worker that goes on where another one fell silent."""
+        since_ms = round(before.beat_at * 1000)
+        data = {"target": row.pk, "by": by, "before": before.name, "silent_since_ms": since_ms}
         self._target_event(row, events.TARGET_TAKEN_OVER, data, origin=None)
 
     def begin_step(self, target: Target, step_index: int, attempt: int) -> None:

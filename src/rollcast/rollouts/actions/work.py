@@ -95,7 +95,7 @@ def tell_takeovers(worker_id: int, claimed: Sequence[Held]) -> None:
         for row in targets.filter(state__in=WORKED_ON).select_related("worker").order_by("pk"):
             held = by[row.pk]
             if row.fence == held.fence and held.before is not None and row.worker is not None:
-                ledger.taken_over(row, row.worker.name, held.before.name, held.before.beat_at)
+                ledger.taken_over(row, row.worker.name, held.before)
 
 
 def begin_step(target_id: int, fence: int, step_index: int, attempt: int) -> bool:
