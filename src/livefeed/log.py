@@ -314,18 +314,23 @@ def _store(feed: _Locked, frames: Sequence[Packed], names: dict[str, str], at_ms
             [frames[-1].last - feed.head, len(frames), feed.pk],
         )
     numbers = _lane_numbers(feed.pk, sorted(set().union(*(frame.lanes for frame in frames))), names)
-    Frame.objects.bulk_create(
-        Frame(
-            feed_id=feed.pk,
-            first=frame.first,
-            last=frame.last,
-            at_ms=at_ms,
-            codec=CODEC_ZLIB,
-            lanes=pack_lanes(numbers[lane] for lane in frame.lanes),
-            body=compress(frame.text),
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO livefeed_frame (feed_id, first, last, at_ms, codec, lanes, body) "
+            "VALUES (%s, %s, %s, %s, %s, %s, %s)",
+            [
+                (
+                    feed.pk,
+                    frame.first,
+                    frame.last,
+                    at_ms,
+                    CODEC_ZLIB,
+                    pack_lanes(numbers[lane] for lane in frame.lanes),
+                    compress(frame.text),
+                )
+                for frame in frames
+            ],
         )
-        for frame in frames
-    )
     due = (feed.frames + len(frames)) // FRAMES_PER_INDEX - feed.frames // FRAMES_PER_INDEX
     for _ in range(due):
         _index_next(feed.pk)
