@@ -110,6 +110,7 @@ class Session:
         self._began_at = now
         self._greeted = False
         self._subs: dict[int, Subscription] = {}
+        self._standing: tuple[Subscription, ...] = ()  # of these, in the order of their turns
         self._waiting: deque[str] = deque()
         self._window = limits.window_min
         self._in_flight = 0
@@ -229,6 +230,7 @@ class Session:
         if self._reset_if_needed(sub, at, sub.after, sub.epoch):
             return
         sub.standing, sub.at = True, at
+        self._standing += (sub,)
         sub.sent = sub.acked = sub.after
         sub.progress_at = now
         self._waiting.append(protocol.subok(sub.id, at.epoch, at.first, at.head, sub.after, at.closed))
@@ -270,7 +272,7 @@ class Session:
     @property
     def subscriptions(self) -> Sequence[Subscription]:
         """Those that stand."""
-        return [sub for sub in self._subs.values() if sub.standing]
+        return self._standing
 
     @property
     def held(self) -> Sequence[Subscription]:
@@ -285,8 +287,9 @@ class Session:
     @property
     def has_work(self) -> bool:
         """Is there anything that could be sent or brought now?"""
-        behind = any(sub.batch or sub.sent < sub.at.head for sub in self.subscriptions)
-        return bool(self._waiting) or (behind and self._in_flight < self._window)
+        if self._waiting or self._in_flight >= self._window:
+            return bool(self._waiting)
+        return any(sub.batch or sub.sent < sub.at.head for sub in self._standing)
 
     # -- time -----------------------------------------------------------------------------------------------
 
@@ -300,11 +303,11 @@ class Session:
                 self.close(CloseCode.NO_HELLO)
             return
         stuck = self._limits.ack_timeout_s
-        if any(sub.outstanding and now >= sub.progress_at + stuck for sub in self._subs.values()):
+        if any(sub.outstanding and now >= sub.progress_at + stuck for sub in self._standing):
             self.close(CloseCode.NO_PROGRESS)
             return
         quiet = self._quiet_at is not None and now >= self._quiet_at
-        if quiet and any(sub.sent < sub.at.head for sub in self.subscriptions):
+        if quiet and any(sub.sent < sub.at.head for sub in self._standing):
             self._quiet_at = now + self._limits.quiet_s  # held up by the window: not quiet yet
             quiet = False
         if quiet or now >= self._heartbeat_at:
@@ -320,9 +323,7 @@ class Session:
         ]
         if self._quiet_at is not None:
             times.append(self._quiet_at)
-        times += [
-            sub.progress_at + self._limits.ack_timeout_s for sub in self._subs.values() if sub.outstanding
-        ]
+        times += [sub.progress_at + self._limits.ack_timeout_s for sub in self._standing if sub.outstanding]
         return min(times)
 
     # -- what is to be done ---------------------------------------------------------------------------------
@@ -331,17 +332,17 @@ class Session:
         """Subscriptions that could send more than they hold, and the seq after which to read."""
         if self._in_flight >= self._window:
             return []
-        return [(sub, sub.sent) for sub in self.subscriptions if not sub.batch and sub.sent < sub.at.head]
+        return [(sub, sub.sent) for sub in self._standing if not sub.batch and sub.sent < sub.at.head]
 
     def next_message(self, now: float, now_ms: int) -> str | None:
         """The next message to send, or None until something happens."""
         if self._waiting:
             return self._waiting.popleft() or self._heartbeat(now_ms)
-        for sub in self.subscriptions:
+        for number, sub in enumerate(self._standing):
             message = self._event(sub, now) or self._milestone(sub)
             if message:
                 # The next one's turn: nobody starves behind a busy feed.
-                self._subs[sub.id] = self._subs.pop(sub.id)
+                self._standing = self._standing[number + 1 :] + self._standing[: number + 1]
                 return message
         return None
 
@@ -374,7 +375,7 @@ class Session:
         return None
 
     def _heartbeat(self, now_ms: int) -> str:
-        return protocol.hb(now_ms, {sub.id: sub.at.head for sub in self.subscriptions})
+        return protocol.hb(now_ms, {sub.id: sub.at.head for sub in self._standing})
 
     def _reset_if_needed(self, sub: Subscription, at: Head, cursor: int, epoch: str | None) -> bool:
         reason = protocol.reset_reason(
@@ -395,4 +396,5 @@ class Session:
     def _drop(self, number: int) -> None:
         sub = self._subs.pop(number, None)
         if sub is not None:
+            self._standing = tuple(each for each in self._standing if each is not sub)
             self._in_flight -= sum(size for _, size, _ in sub.outstanding)
