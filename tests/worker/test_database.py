@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator
 
 import pytest
+from django.db import OperationalError, connection
 
 from rollcast.worker.database import Database
 
@@ -54,3 +55,25 @@ async def test_a_call_that_was_begun_is_finished_and_one_that_was_not_is_not_mad
     gate.set()
     await database(made.append, "then")
     assert made == ["slow", "then"]
+
+
+def session() -> object:
+    """The driver's own object for a connection that answers."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return connection.connection
+
+
+def fail() -> None:
+    """What a database does that is gone."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT no_such_function()")
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_connection_is_kept_until_it_has_failed(database: Database) -> None:
+    first = await database(session)
+    assert await database(session) is first
+    with pytest.raises(OperationalError):
+        await database(fail)
+    assert await database(session) is not first

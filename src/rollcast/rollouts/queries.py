@@ -140,7 +140,8 @@ def targets_of_worker(worker_id: int, states: Iterable[TargetState]) -> list[Hel
 
 def target_plan(target_id: int) -> TargetPlan:
     """The plan of a target; LookupError for an unknown id."""
-    target = Target.objects.select_related("rollout__revision", "host").filter(pk=target_id).first()
+    rows = Target.objects.select_related("rollout__revision", "host__credential")
+    target = rows.filter(pk=target_id).first()
     if target is None:
         raise LookupError(f"there is no target {target_id}")
     rollout = target.rollout

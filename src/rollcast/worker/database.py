@@ -17,7 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Final, ParamSpec, TypeVar
 
-from django.db import close_old_connections, connections
+from django.db import connections
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -51,5 +51,9 @@ class Database:
 
 
 def _on_thread(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    close_old_connections()
+    # Not close_old_connections(): without a CONN_MAX_AGE it closes before every call, and a new connection to
+    # SQLite reads the whole schema before its first answer: a third of all that the database costs a worker.
+    for connection in connections.all(initialized_only=True):
+        if connection.errors_occurred:
+            connection.close()
     return function(*args, **kwargs)
