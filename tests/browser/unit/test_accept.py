@@ -7,6 +7,7 @@ import json
 import pytest
 from playwright.sync_api import Route, expect
 
+from rollcast.worker.stop import why_unconfirmed
 from tests.browser.unit.rollout_page import Rollout
 
 pytestmark = pytest.mark.browser
@@ -19,6 +20,17 @@ def cancel_unconfirmed(rollout: Rollout, *hosts: int) -> None:
     for host in hosts:
         rollout.target(host, "cancelling", 2)
         rollout.step(host, 0, "running", 2, stop_evidence="unconfirmed", detail=WHY)
+
+
+@pytest.mark.parametrize("left", ["4711", "12 34! 56!", ""])
+def test_why_is_said_in_the_readers_language(rollout: Rollout, left: str) -> None:
+    page, why = rollout.page, why_unconfirmed(left)
+    page.evaluate("() => (globalThis.gettext = (id) => `«${id}»`)")
+    rollout.rollout("cancelling", 2, wanted="cancel")
+    rollout.target(1, "cancelling", 2)
+    rollout.step(1, 0, "running", 2, stop_evidence="unconfirmed", detail=why)
+    expect(page.locator("tr[data-host=h1] + .hm-said td")).to_contain_text(f" · «{why}»")
+    expect(page.locator(".lp-note .lp-text").last).to_contain_text(f" · «{why}»")
 
 
 def answered(rollout: Rollout, verb: str, status: int = 202) -> list[dict[str, object]]:

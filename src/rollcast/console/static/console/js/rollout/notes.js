@@ -2,7 +2,7 @@
 /** Which events get a remark among the log lines, and its words. */
 
 import { gettext, interpolate, timeOfDay } from "../i18n.js";
-import { evidenceWord, glyph, reasonWord, stateWord, storedWord } from "./words.js";
+import { detailWord, evidenceWord, glyph, reasonWord, stateWord, storedWord } from "./words.js";
 
 const ALARMS = new Set(["failed", "interrupted", "lost"]);
 const STEP_SAID = new Set(["running", "succeeded", "failed", "interrupted", "cancelled"]);
@@ -108,7 +108,7 @@ function stepWords(run) {
   const words = [stateWord(state)];
   if (state === "failed" && code) words.push(interpolate(gettext("Exit code %(code)s"), { code }));
   if (reason && !/^exit /.test(reason)) words.push(reasonWord(reason));
-  if (detail) words.push(detail);
+  if (detail) words.push(detailWord(detail));
   if (evidence) words.push(evidenceWord(evidence));
   if (run.journal_same === true) words.push(storedWord(run));
   if (attempt > 1) words.push(interpolate(gettext("Attempt %(n)s"), { n: attempt }));

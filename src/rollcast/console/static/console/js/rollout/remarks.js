@@ -4,7 +4,7 @@
 import { gettext, interpolate, ngettext, number, timeOfDay } from "../i18n.js";
 import { cureOf } from "./cures.js";
 import { isUnconfirmed, shownState, wasCutOff } from "./state.js";
-import { acceptedWord, evidenceWord, reasonWord } from "./words.js";
+import { acceptedWord, detailWord, evidenceWord, reasonWord } from "./words.js";
 
 /** @typedef {import("./state.js").RolloutModel} RolloutModel */
 /** @typedef {import("./state.js").Target} Target */
@@ -39,7 +39,7 @@ export function remarkOf(target, steps) {
 /** @param {Target} target @param {string} step @param {import("./state.js").StepRun} run */
 function stoppedWords(target, step, run) {
   const cure = isUnconfirmed(target) ? cureOf({ ...target, reason: "unconfirmed" }) : "";
-  return [step, evidenceWord(run.stop_evidence), run.detail || target.detail, acceptedWord(run), cure];
+  return [step, evidenceWord(run.stop_evidence), detailWord(run.detail || target.detail), acceptedWord(run), cure];
 }
 
 /**

@@ -132,6 +132,23 @@ export function evidenceWord(evidence) {
   }
 }
 
+/**
+ * Why that is not known or went wrong: a sentence of our own (`worker/stop.py`) in the reader's language, what a host
+ * or a program said as it is.
+ *
+ * @param {string} detail
+ */
+export function detailWord(detail) {
+  if (detail === "the host cannot tell which processes are the step's")
+    return gettext("the host cannot tell which processes are the step's");
+  const alive = /^still alive after KILL: process ([\d, ]+)(?:; we may not signal ([\d, ]+): another user's)?$/.exec(detail);
+  if (!alive) return detail;
+  const [, pids, refused] = alive;
+  if (!refused) return interpolate(gettext("still alive after KILL: process %(pids)s"), { pids });
+  const text = gettext("still alive after KILL: process %(pids)s; we may not signal %(refused)s: another user's");
+  return interpolate(text, { pids, refused });
+}
+
 /** The check mark of a step all of whose output is stored. @param {{journal_bytes: number}} run */
 export function storedWord({ journal_bytes: bytes }) {
   return interpolate(ngettext("%(n)s byte ✓", "%(n)s bytes ✓", bytes), { n: number(bytes) });
