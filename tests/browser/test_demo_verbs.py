@@ -88,8 +88,7 @@ def started(person: BrowserContext, version: str, waves: str = "1, 25%, rest") -
     page.goto("/rollouts/new/?recipe=update-game-server")
     page.get_by_label("version").fill(version)
     page.get_by_label("Waves").fill(waves)
-    # By key: a preview that arrives between the button's going down and up moves it away from the mouse.
-    page.get_by_role("button", name="Start", exact=True).press("Enter")
+    page.get_by_role("button", name="Start", exact=True).click()
     page.wait_for_url(re.compile(r"/rollouts/\d+/$"))
     page.evaluate(WATCH)
     return page
