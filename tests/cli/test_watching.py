@@ -3,11 +3,50 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
 import livefeed
+from rollcast.cli.showing import print_rollout
 from rollcast.cli.watching import Screen, groups_of, show
+
+
+def test_what_became_of_hosts_and_workers_is_said_with_evidence_and_time() -> None:
+    at_ms = 1_763_900_000_000
+    at = time.strftime("%H:%M:%S", time.localtime(at_ms / 1000))
+    screen = Screen({"t1": "eu-01"}, ["stop"], colour=False)
+    step = {"step": 0, "state": "cancelled", "exit_code": None, "reason": "", "detail": ""}
+    told = [
+        ("t1", "target.state", {"state": "lost", "reason": "contact_lost", "since_ms": at_ms}),
+        ("t1", "target.taken_over", {"before": "w1", "by": "w2", "silent_since_ms": at_ms}),
+        ("t1", "step.state", step | {"stop_evidence": "stopped"}),
+        ("t1", "step.state", step | {"stop_evidence": "unconfirmed", "detail": "nobody answers"}),
+        ("rollout", "rollout.accepted", {"by": "user:olga", "targets": ["eu-01"], "reason": "scrap"}),
+    ]
+    lines = [line for lane, kind, data in told for line in screen.lines([lane, kind, None, at_ms, 1, [data]])]
+    assert lines == [
+        f"eu-01 · lost (contact_lost, since {at})",
+        f"eu-01 · worker w1 was silent since {at}; w2 goes on",
+        "eu-01 · 1 stop cancelled (stopped)",
+        "eu-01 · 1 stop cancelled (unconfirmed, nobody answers)",
+        "rollout · eu-01 accepted as unconfirmed by user:olga: scrap",
+    ]
+
+
+@pytest.mark.parametrize("evidence", ["stopped", "already_ended", "unconfirmed"])
+def test_a_rollout_shows_what_was_seen_of_each_cancelled_step(
+    evidence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = {"stop_evidence": evidence, "detail": "", "accepted_by": "", "journal_same": None}
+    target = {"name": "eu-01", "wave": 0, "state": "cancelled", "step_index": 0, "reason": "", "detail": ""}
+    page = {
+        "rollout": {"id": 1, "title": "update", "state": "cancelled", "reason": ""},
+        "steps": [{"index": 0}],
+        "targets": [target | {"steps": [run], "since_ms": 0}],
+    }
+    print_rollout(page, {"eu-01": None})
+    assert capsys.readouterr().out.splitlines()[2].split() == ["eu-01", "1", "cancelled", "1/1", evidence]
 
 
 @pytest.mark.django_db

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import time
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -59,6 +60,11 @@ def result(state: str, targets: Iterable[str]) -> str:
     """A rollout's state with what it must not hide: "succeeded, 2 failed"."""
     counts = Counter(targets)
     return ", ".join([state, *(f"{counts[end]} {end}" for end in ("failed", "skipped") if counts[end])])
+
+
+def time_of_day(at_ms: int) -> str:
+    """Unix milliseconds as this machine's clock shows them: 14:03:07."""
+    return time.strftime("%H:%M:%S", time.localtime(at_ms / 1000))
 
 
 def say(what: str, cure: str = "") -> None:

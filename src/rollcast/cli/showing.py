@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from rollcast.cli.said import print_table, result, shown
+from rollcast.cli.said import print_table, result, shown, time_of_day
 
 if TYPE_CHECKING:
     from rollcast.engine.problems import Problem
@@ -26,7 +26,7 @@ def print_rollout(page: Mapping[str, Any], troubles: Mapping[str, Problem | None
                 target["state"],
                 f"{min(target['step_index'] + 1, n_steps)}/{n_steps}",
                 account(target["steps"]),
-                target["reason"],
+                _why(target),
             )
             for target in page["targets"]
         ),
@@ -34,6 +34,13 @@ def print_rollout(page: Mapping[str, Any], troubles: Mapping[str, Problem | None
     for target in page["targets"]:
         for line in _sentences(target, troubles[target["name"]]):
             print(line)
+
+
+def _why(target: Mapping[str, Any]) -> str:
+    """The reason of its state, what was seen of a step that was to be cancelled, since when it is lost."""
+    evidence = target["steps"][-1]["stop_evidence"] if target["steps"] else ""
+    since = f"since {time_of_day(target['since_ms'])}" if target["state"] == "lost" else ""
+    return " ".join(part for part in (target["reason"], evidence, since) if part)
 
 
 def account(runs: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rollcast.cli.said import FAILED, OK, print_json, result, shown
+from rollcast.cli.said import FAILED, OK, print_json, result, shown, time_of_day
 
 # Reading a head costs a millisecond; a person does not see a delay below this.
 POLL_S: Final = 0.2
@@ -114,6 +114,12 @@ class Screen:
                 yield f"{name} · {data['state']}{_why(data)}"
             elif kind == "rollout.state":
                 yield f"rollout · {data['state']}{_why(data)}"
+            elif kind == "rollout.accepted":
+                hosts = ", ".join(data["targets"])
+                yield f"rollout · {hosts} accepted as unconfirmed by {data['by']}: {data['reason']}"
+            elif kind == "target.taken_over":
+                silent = time_of_day(data["silent_since_ms"])
+                yield f"{name} · worker {data['before']} was silent since {silent}; {data['by']} goes on"
 
     def _output(self, lane: str, name: str, kind: str, origin: str | None, data: Any) -> Iterator[str]:
         text = str(data["text"]) if isinstance(data, dict) else str(data)
@@ -139,6 +145,10 @@ class Screen:
 
 def _why(data: dict[str, Any]) -> str:
     code = data.get("exit_code")
-    parts = [f"exit {code}" if code else "", data.get("reason", ""), data.get("detail", "")]
+    parts = [
+        f"exit {code}" if code else "",
+        *(data.get(name, "") for name in ("reason", "stop_evidence", "detail")),
+        f"since {time_of_day(data['since_ms'])}" if data["state"] == "lost" else "",
+    ]
     said = ", ".join(part for part in parts if part)
     return f" ({said})" if said else ""
