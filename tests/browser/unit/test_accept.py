@@ -22,15 +22,25 @@ def cancel_unconfirmed(rollout: Rollout, *hosts: int) -> None:
         rollout.step(host, 0, "running", 2, stop_evidence="unconfirmed", detail=WHY)
 
 
-@pytest.mark.parametrize("left", ["4711", "12 34! 56!", ""])
-def test_why_is_said_in_the_readers_language(rollout: Rollout, left: str) -> None:
-    page, why = rollout.page, why_unconfirmed(left)
+@pytest.mark.parametrize("why", [why_unconfirmed(left) for left in ("4711", "12 34! 56!", "")])
+def test_why_is_said_in_the_readers_language(rollout: Rollout, why: str) -> None:
+    page = rollout.page
     page.evaluate("() => (globalThis.gettext = (id) => `«${id}»`)")
     rollout.rollout("cancelling", 2, wanted="cancel")
     rollout.target(1, "cancelling", 2)
     rollout.step(1, 0, "running", 2, stop_evidence="unconfirmed", detail=why)
     expect(page.locator("tr[data-host=h1] + .hm-said td")).to_contain_text(f" · «{why}»")
     expect(page.locator(".lp-note .lp-text").last).to_contain_text(f" · «{why}»")
+
+
+def test_a_host_that_does_not_answer_is_said_to_be_silent_in_the_readers_language(rollout: Rollout) -> None:
+    page = rollout.page
+    page.evaluate("() => (globalThis.gettext = (id) => `«${id}»`)")
+    rollout.rollout("cancelling", 2, wanted="cancel")
+    rollout.target(1, "cancelling", 2)
+    why = "h1: no answer to look within 10 s"
+    rollout.step(1, 0, "running", 2, stop_evidence="unconfirmed", detail=why)
+    expect(page.locator("tr[data-host=h1] + .hm-said td")).to_contain_text("«h1: no answer within 10 s»")
 
 
 def answered(rollout: Rollout, verb: str, status: int = 202) -> list[dict[str, object]]:

@@ -64,7 +64,7 @@ export class Notes {
         gettext("host"),
         stateWord(data.state),
         ...(data.reason ? [reasonWord(data.reason)] : []),
-        ...(data.detail ? [data.detail] : []),
+        ...(data.detail ? [detailWord(data.detail)] : []),
       ]);
     }
     return null;

@@ -20,14 +20,14 @@ export function remarkOf(target, steps) {
   const stopped = target.steps.findLast((run) => run.stop_evidence);
   switch (shownState(target)) {
     case "waiting":
-      if (!wasCutOff(target)) return [reasonWord(target.reason), target.detail].filter(Boolean).join(" · ");
+      if (!wasCutOff(target)) return [reasonWord(target.reason), detailWord(target.detail)].filter(Boolean).join(" · ");
       return interpolate(gettext("%(step)s was cut off: retry runs it again, cancel gives it up"), { step });
     case "lost":
       return interpolate(gettext("no contact since %(time)s; nothing is decided yet, the step may still run"), {
         time: timeOfDay(target.since_ms),
       });
     case "failed":
-      return [step, reasonWord(target.reason), target.detail, cureOf(target)].filter(Boolean).join(" · ");
+      return [step, reasonWord(target.reason), detailWord(target.detail), cureOf(target)].filter(Boolean).join(" · ");
     case "cancelling":
     case "cancelled":
       return stopped ? stoppedWords(target, step, stopped).filter(Boolean).join(" · ") : "";

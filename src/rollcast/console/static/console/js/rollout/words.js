@@ -133,7 +133,7 @@ export function evidenceWord(evidence) {
 }
 
 /**
- * Why that is not known or went wrong: a sentence of our own (`worker/stop.py`) in the reader's language, what a host
+ * Why that is not known or went wrong: a sentence of our own (`worker/stop.py`, `remote/connection.py`) in the reader's language, what a host
  * or a program said as it is.
  *
  * @param {string} detail
@@ -141,6 +141,11 @@ export function evidenceWord(evidence) {
 export function detailWord(detail) {
   if (detail === "the host cannot tell which processes are the step's")
     return gettext("the host cannot tell which processes are the step's");
+  const silent = /^(\S+): no answer to \S+ within ([\d.]+) s$/.exec(detail);
+  if (silent) {
+    const [, host, seconds] = silent;
+    return interpolate(gettext("%(host)s: no answer within %(seconds)s s"), { host, seconds });
+  }
   const alive = /^still alive after KILL: process ([\d, ]+)(?:; we may not signal ([\d, ]+): another user's)?$/.exec(detail);
   if (!alive) return detail;
   const [, pids, refused] = alive;
