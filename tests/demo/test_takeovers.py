@@ -93,6 +93,15 @@ async def test_the_count_begins_anew_when_the_next_one_is_killed_first(
     assert takeovers.took == [2.0]
 
 
+async def test_the_count_goes_on_when_the_web_is_killed(takeovers: Takeovers, clock: Clock) -> None:
+    takeovers.expect(7, [Hold("t1", 1, 7)])
+    clock.now += 8
+    takeovers.expect(9, [Hold("t1", 1, 7)], works=False)
+    clock.now += 2
+    await takeovers.look()
+    assert takeovers.took == [10.0]
+
+
 async def test_what_nobody_took_over_is_remarked_on(takeovers: Takeovers, clock: Clock, rows: Rows) -> None:
     rows.holds = [Hold("rollout", 1, 7), Hold("t1", 1, 7)]
     takeovers.expect(7, rows.holds)

@@ -64,7 +64,9 @@ def test_whatever_is_killed_and_cut_the_account_closes(
     assert account["lines"]["written"] == account["lines"]["stored"] == account["lines"]["received"] > 500
     assert (account["lost"], account["repeated"], account["disordered"]) == (0, 0, 0)
     assert account["targets"] == {"failed": 2, "succeeded": 6}
-    assert sum(account["faults"].values()) == len(drilled.faults()) > 0
+    # The plan has one in five seconds; not each finds something to hit.
+    assert sum(account["faults"].values()) == len(drilled.faults()) >= seconds / 5
+    assert account["takeover_s"] is not None
 
 
 @pytest.mark.long

@@ -1,8 +1,8 @@
 """How long it takes until somebody else holds what a process held that was ended.
 
 A takeover begins when the process is struck and has happened when each row that it held has a holder with a
-higher fence, or needs none any more. A process that held nothing is not taken over from. When the next one is
-struck before it could take over, the count begins anew: what is measured is how long the work waits for
+higher fence, or needs none any more. A process that held nothing is not taken over from. When the next worker
+is struck before it could take over, the count begins anew: what is measured is how long the work waits for
 somebody, not how often somebody was killed.
 """
 
@@ -57,12 +57,13 @@ class Takeovers:
         choice = [post for post in posts if post.child.process.pid in pids] or posts
         return choice[int(pick * len(choice))], held
 
-    def expect(self, pid: int, held: Sequence[Hold]) -> None:
-        """This process was struck just now: what it held is to be taken over."""
+    def expect(self, pid: int, held: Sequence[Hold], *, works: bool = True) -> None:
+        """This process was struck just now: what it held is to be taken over. Does it have a worker in it?"""
         if any(expected.pid == pid for expected in self._expected):
             return  # frozen before and killed now: it is waited for already
         since = self._clock()
-        self._expected = [replace(expected, since=since) for expected in self._expected]
+        if works:
+            self._expected = [replace(expected, since=since) for expected in self._expected]
         fences = {hold.row: hold.fence for hold in held if hold.pid == pid}
         if fences:
             self._expected.append(_Expected(pid, since, fences))
