@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from typing import Any
 
 import pytest
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from rollcast.remote.connector import Ended, Item, Output
 from rollcast.rollouts import actions
@@ -80,7 +80,7 @@ async def test_a_tick_gathers_what_comes_while_it_lasts(store: Store, recorder: 
 
 
 async def test_a_refused_tick_is_tried_again_whole(store: Store, recorder: Recorder) -> None:
-    refusals = [OperationalError("database is locked"), OperationalError("disk full")]
+    refusals = [OperationalError("database is locked"), InterfaceError("connection already closed")]
     store.refuse = lambda: refusals.pop() if refusals else None
     assert await asyncio.gather(*(recorder.hand_over(entry(number)) for number in range(5))) == [True] * 5
     assert store.all == list(range(5))

@@ -18,7 +18,7 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from rollcast.conf import option
 from rollcast.rollouts import actions
@@ -124,7 +124,7 @@ class Recorder:
         batch = self._front()
         try:
             answers = await self._database(actions.record, [waiting.entry for waiting in batch])
-        except OperationalError as error:
+        except (OperationalError, InterfaceError) as error:
             log.warning("the database refused a tick of %d entries: %s", len(batch), error)
             self.refused = self.refused or Refused(time.time(), str(error))
             return False
