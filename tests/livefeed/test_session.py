@@ -70,6 +70,24 @@ def test_heads_are_stated_every_20_s_and_once_the_tail_is_quiet() -> None:
     assert session.deadline() == 21
 
 
+def test_subscriptions_take_turns() -> None:
+    """A feed that always has more holds up no other on its socket."""
+    session, busy = opened(30, window_min=10_000)
+    other = session.receive('{"t":"sub","id":2,"feed":"g","epoch":null,"after":0}', 0)
+    assert other is not None
+    session.opened(other, Head("e", 1, 30, False), 0)
+    said(session)
+    log = Log()
+    for _ in range(30):
+        log.grow(1)
+    session.deliver(busy, log.frames[:4])
+    session.deliver(other, log.frames[:2])
+    assert [(message["id"], message["to"]) for message in said(session)] == [
+        *((1, 1), (2, 1), (1, 2), (2, 2)),
+        *((1, 3), (1, 4)),
+    ]
+
+
 def test_an_id_in_use_and_one_subscription_too_many_are_refused() -> None:
     session, _ = opened()
     said(session)

@@ -20,7 +20,7 @@ from tests.livefeed.watched import Watched, watched
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.long]
 
-MINUTES = 4
+MINUTES = 5
 # What a live link carries of its rate, at least: the rest is waiting for the next message after an ack.
 SHARE = 0.9
 

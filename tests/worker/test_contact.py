@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from typing_extensions import override
 
 import livefeed
+from rollcast.conf import option
 from rollcast.fleet.queries import host_row
 from rollcast.remote.connector import Attachment, Connection, ConnectOptions, HostSpec
 from rollcast.remote.errors import ContactLost
@@ -54,10 +56,15 @@ def test_a_host_out_of_reach_is_lost_not_failed_and_comes_back(bench: Bench) -> 
     cable.up = False
     cable.cut()
     bench.until(rollout, lambda page: page["targets"][0]["state"] == "lost")
+    since_s = bench.page(rollout)["targets"][0]["since_ms"] / 1000
+    # For longer than a host where nothing was started has its time.
+    eventually(lambda: time.time() > since_s + 2 * option("CONNECT_DEADLINE_S"), 20)
     bench.open("gate")
     (step,) = bench.pids(rollout)[-1:] or [0]
     eventually(lambda: not is_alive(step), 20)
-    assert bench.page(rollout)["targets"][0]["steps"][0]["state"] == "running"
+    (target,) = bench.page(rollout)["targets"]
+    assert (target["state"], target["since_ms"]) == ("lost", since_s * 1000)
+    assert target["steps"][0]["state"] == "running"
     cable.up = True
     page = bench.until_ended(rollout)
     assert page["rollout"]["state"] == "succeeded"
