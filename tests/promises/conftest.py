@@ -87,9 +87,11 @@ def proxy(debian: Host) -> Iterator[ThreadedProxy]:
 
 
 @pytest.fixture(params=["one process", "apart"])
-def site(request: pytest.FixtureRequest, installation: Installation, debian: Host) -> Site:
-    """Debian's sshd and everything in one process; once more as `up --no-worker` with two workers."""
-    return opened(installation, debian, apart=request.param == "apart")
+def site(request: pytest.FixtureRequest, installation: Installation, tmp_path: Path) -> Iterator[Site]:
+    """All in one process, and Debian's sshd; `up --no-worker` with two workers, and the demo's server."""
+    apart = request.param == "apart"
+    with (demo_host if apart else openssh_host)(tmp_path / "server") as host:
+        yield opened(installation, host, apart=apart)
 
 
 @pytest.fixture(params=["sshd", "demo"], scope="module")

@@ -41,10 +41,14 @@ def ends_well(site: Site, rollout: int, receiver: Any) -> None:
     shop.account(rollout, receiver)
 
 
-@pytest.mark.parametrize("apart", [False, True], ids=["one process", "apart"])
-def test_a_database_locked_beyond_its_time_out(installation: Installation, debian: Host, apart: bool) -> None:
+@pytest.fixture
+def installation(installation: Installation) -> Installation:
+    """One that notices soon what its database refuses."""
     installation.settings(**SETTINGS)
-    site = opened(installation, debian, apart=apart)
+    return installation
+
+
+def test_a_database_locked_beyond_its_time_out(site: Site, installation: Installation) -> None:
     rollout = installation.start(counting("gate"))
     receiver = installation.receive(rollout)
     until_lines(site, rollout, 20)
