@@ -37,7 +37,7 @@ test: static  ## check, and every test; ALLOW_MISSING=1 where system packages ca
 	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal $(ARGS)
 
 test-long: static  ## what needs real minutes
-	$(BIN)/python -m pytest -n $(WORKERS) --dist load --maxschedchunk 1 -m long $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m long $(ARGS)
 
 check: static  ## format, lint, types, import contracts, migrations, translations, links
 	$(BIN)/python -m pytest -q tests/meta
