@@ -74,8 +74,8 @@ def assert_is_prefix(applied: Applied, feed: str) -> None:
 def test_slow_clients_live_at_the_full_rate_of_their_links(
     server: Watched, cookie: str, feed: str, rates: tuple[int, ...]
 ) -> None:
-    for _ in range(1_500):  # more than the faster one can take
-        livefeed.append(feed, [livefeed.Chunk("t", "line", ["x" * 2_200] * 4)])
+    for _ in range(1_200):  # more than the faster one can take, and no cursor too far behind
+        livefeed.append(feed, [livefeed.Chunk("t", "line", ["x" * 2_700] * 4)])
 
     def follow(rate: int) -> tuple[SlowWire, RawClient]:
         headers = {"Cookie": cookie, "Origin": ORIGIN}
