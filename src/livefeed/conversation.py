@@ -313,7 +313,9 @@ def conversing(scope: Mapping[str, Any], transport: Transport) -> Iterator[Conve
 def _rights(scope: Mapping[str, Any], feeds: list[str]) -> tuple[Any, set[str]]:
     """(the user as of now, which of these feeds they may read)."""
     user = current_user(scope)
-    return user, {feed for feed in set(feeds) if may_read(user, feed)}
+    allowed = {feed for feed in set(feeds) if may_read(user, feed)}
+    # Whoever may not read may have gone since: that is another answer than a right that was taken.
+    return (user if allowed.issuperset(feeds) else current_user(scope)), allowed
 
 
 def _limits() -> Limits:

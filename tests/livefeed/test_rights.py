@@ -301,6 +301,25 @@ async def test_a_loss_between_the_question_and_the_first_look_counts(
 
 
 @pytest.mark.usefixtures("rules", "readers")
+async def test_whoever_is_deleted_while_the_rights_are_asked_is_signed_out_not_forbidden(
+    olga: User, scope: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rule = may_read
+
+    def deletes_first(user: User, feed: str) -> bool:
+        User.objects.filter(pk=user.pk).delete()
+        return rule(user, feed)
+
+    await off_loop(write, "f", 5)
+    async with Peer(olga, **scope) as peer:
+        await peer.sub("f")
+        await peer.hear_until("caught_up")
+        monkeypatch.setattr("tests.livefeed.test_rights.may_read", deletes_first)
+        await off_loop(livefeed.rights_changed, olga)
+        assert await peer.close_code() == 4501
+
+
+@pytest.mark.usefixtures("rules", "readers")
 async def test_whoever_keeps_the_right_misses_nothing(olga: User, scope: dict[str, Any]) -> None:
     def rename_and_write() -> None:
         for _ in range(20):
