@@ -75,7 +75,7 @@ class Conversation:
     @property
     def lags(self) -> list[int]:
         """Of each subscription that stands, how many events are not acknowledged. From any thread."""
-        return [sub.at.head - sub.acked for sub in self._session.held if sub.standing]
+        return [sub.at.head - sub.acked for sub in self._session.subscriptions]
 
     def leave(self) -> None:
         """The client is gone, or was told so: let go of every feed."""

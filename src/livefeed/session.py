@@ -79,7 +79,6 @@ class Subscription:
     feed: str
     epoch: str | None
     after: int
-    standing: bool = False
     at: Head = field(default_factory=lambda: Head("", 1, 0, False))
     sent: int = 0
     acked: int = 0
@@ -229,7 +228,7 @@ class Session:
             return
         if self._reset_if_needed(sub, at, sub.after, sub.epoch):
             return
-        sub.standing, sub.at = True, at
+        sub.at = at
         self._standing += (sub,)
         sub.sent = sub.acked = sub.after
         sub.progress_at = now
@@ -246,7 +245,7 @@ class Session:
 
     def moved(self, sub: Subscription, at: Head) -> None:
         """The feed stands there now."""
-        if not self.holds(sub) or not sub.standing or at is sub.at or at == sub.at:
+        if sub not in self._standing or at is sub.at or at == sub.at:
             return
         if self._reset_if_needed(sub, at, sub.sent, sub.at.epoch):
             return
