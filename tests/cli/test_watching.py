@@ -21,8 +21,12 @@ def test_what_became_of_hosts_and_workers_is_said_with_evidence_and_time() -> No
         ("t1", "target.state", {"state": "lost", "reason": "contact_lost", "since_ms": at_ms}),
         ("t1", "target.taken_over", {"before": "w1", "by": "w2", "silent_since_ms": at_ms}),
         ("t1", "step.state", step | {"stop_evidence": "stopped"}),
-        ("t1", "step.state", step | {"stop_evidence": "unconfirmed", "detail": "nobody answers"}),
-        ("rollout", "rollout.accepted", {"by": "user:olga", "targets": ["eu-01"], "reason": "scrap"}),
+        ("t1", "step.state", step | {"stop_evidence": "unconfirmed", "detail": "nobody \x1b[2Janswers"}),
+        (
+            "rollout",
+            "rollout.accepted",
+            {"by": "user:olga", "targets": ["eu-01"], "reason": "\x1b]0;mine\x07scrap"},
+        ),
     ]
     lines = [line for lane, kind, data in told for line in screen.lines([lane, kind, None, at_ms, 1, [data]])]
     assert lines == [

@@ -116,7 +116,8 @@ class Screen:
                 yield f"rollout · {data['state']}{_why(data)}"
             elif kind == "rollout.accepted":
                 hosts = ", ".join(data["targets"])
-                yield f"rollout · {hosts} accepted as unconfirmed by {data['by']}: {data['reason']}"
+                said = f"{hosts} accepted as unconfirmed by {data['by']}: {data['reason']}"
+                yield f"rollout · {shown(said, colour=False)}"
             elif kind == "target.taken_over":
                 silent = time_of_day(data["silent_since_ms"])
                 yield f"{name} · worker {data['before']} was silent since {silent}; {data['by']} goes on"
@@ -150,5 +151,5 @@ def _why(data: dict[str, Any]) -> str:
         *(data.get(name, "") for name in ("reason", "stop_evidence", "detail")),
         f"since {time_of_day(data['since_ms'])}" if data["state"] == "lost" else "",
     ]
-    said = ", ".join(part for part in parts if part)
+    said = shown(", ".join(part for part in parts if part), colour=False)
     return f" ({said})" if said else ""
