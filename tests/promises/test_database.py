@@ -82,6 +82,8 @@ def test_a_full_disk(small_disk: Installation, debian: Host) -> None:
     filler = small_disk.home.parent / "filler"
     fill(filler)
     eventually(lambda: status(small_disk) == "disk_full", 30)
+    before = lines_stored(small_disk, rollout)
+    assert len([event for event in receiver.events if event.kind == "line"]) <= before
     with pytest.raises(Refused, match=r"503.*disk_full"):  # it cannot be written down
         small_disk.ask(rollout, "pause")
     assert small_disk.page(rollout)["rollout"]["wanted"] == "run"

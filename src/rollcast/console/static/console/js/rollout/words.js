@@ -133,8 +133,8 @@ export function evidenceWord(evidence) {
 }
 
 /**
- * Why that is not known or went wrong: a sentence of our own (`worker/stop.py`, `remote/connection.py`) in the reader's language, what a host
- * or a program said as it is.
+ * Why that is not known or went wrong: a sentence of our own (`worker/stop.py`, `remote/connection.py`) in the reader's
+ * language, what a host or a program said as it is.
  *
  * @param {string} detail
  */
@@ -146,7 +146,8 @@ export function detailWord(detail) {
     const [, host, seconds] = silent;
     return interpolate(gettext("%(host)s: no answer within %(seconds)s s"), { host, seconds });
   }
-  const alive = /^still alive after KILL: process ([\d, ]+)(?:; we may not signal ([\d, ]+): another user's)?$/.exec(detail);
+  const left = /^still alive after KILL: process ([\d, ]+)(?:; we may not signal ([\d, ]+): another user's)?$/;
+  const alive = left.exec(detail);
   if (!alive) return detail;
   const [, pids, refused] = alive;
   if (!refused) return interpolate(gettext("still alive after KILL: process %(pids)s"), { pids });
