@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, Permission, User
 from django.db import connection
 from django.test import Client
 from pytest_django import DjangoDbBlocker, Settings
@@ -40,6 +40,29 @@ def project(bell: str, settings: Settings) -> None:
 def olga(transactional_db: None) -> User:
     """Somebody who may read what is not secret."""
     return User.objects.create_user("olga", password="long and secret")
+
+
+def view_feed() -> Permission:
+    """The permission that the tests of rights ask for."""
+    return Permission.objects.get(content_type__app_label="livefeed", codename="view_feed")
+
+
+@pytest.fixture
+def readers(olga: User) -> Group:
+    """Olga's role."""
+    group = Group.objects.create(name="readers")
+    group.permissions.add(view_feed())
+    olga.groups.add(group)
+    return group
+
+
+@pytest.fixture
+def browser(olga: User) -> Iterator[Client]:
+    """Olga's browser, signed in."""
+    client = Client()
+    client.force_login(olga)
+    yield client
+    client.cookies.clear()
 
 
 @pytest.fixture
