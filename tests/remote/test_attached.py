@@ -26,7 +26,9 @@ from rollcast.remote.connector import (
     TimedOut,
 )
 from rollcast.remote.connectors import open_connection
-from rollcast.remote.errors import ForcedCommand, NothingWritable, RunnerError, UploadRefused
+from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, RunnerError, UploadRefused
+from rollcast.remote.journal import MAX_NOISE
+from rollcast.remote.pipe import Pipe
 from tests.missing import need
 from tests.remote.hosts import OPTIONS, Host, openssh_host
 from tests.remote.processes import processes_of
@@ -140,6 +142,22 @@ async def test_a_start_that_was_cut_runs_nothing(
     assert not (tmp_path / "ran").exists()
 
 
+async def test_a_start_that_is_not_permitted_any_more_is_not_sent(
+    connection: Connection, directory: str, tmp_path: Path
+) -> None:
+    with pytest.raises(ContactLost, match="was not sent"):
+        await connection.start_attached(
+            directory,
+            {},
+            f"touch {tmp_path}/ran".encode(),
+            timeout_s=9,
+            max_output=9,
+            permitted=lambda: False,
+        )
+    await aeventually(lambda: not processes_of(directory))
+    assert not (tmp_path / "ran").exists()
+
+
 async def test_a_step_ends_with_its_channel(connection: Connection, directory: str) -> None:
     step = await begin(connection, directory, "trap '' HUP PIPE; sleep 300 & echo $!; wait")
     pid = await first_pid(step)
@@ -191,6 +209,21 @@ async def test_stop_ends_a_family_that_ignores_term(connection: Connection, dire
     assert not alive(child)
     assert (await read_all(attached_items(step))).ended.code == 137
     assert await connection.stop_attached(directory, 0) == StopAnswer("already_ended")
+
+
+async def test_a_step_that_became_another_program_is_found(connection: Connection, directory: str) -> None:
+    script = "echo on; exec env -i /bin/sleep 300"
+    step = await begin(connection, directory, script)
+    pid = await first_pid(step)
+    await aeventually(lambda: b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    assert await connection.stop_attached(directory, 0) == StopAnswer("stopped")
+    assert not alive(pid)
+    assert (await read_all(attached_items(step))).ended.code in {137, 143}
+    step = await begin(connection, directory, script)
+    pid = await first_pid(step)
+    await aeventually(lambda: b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes())
+    await step.aclose()
+    await aeventually(lambda: not alive(pid))
 
 
 async def test_what_a_step_leaves_on_purpose_stays(connection: Connection, directory: str) -> None:

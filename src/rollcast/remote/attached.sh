@@ -10,12 +10,13 @@
 #   3. Output comes before ENDMARK, whole and in order.      The step's two outputs are one pipe; the mark follows its end.
 #   4. Nothing is written on this host, and no value of a parameter stands in a command line.
 # What would break it: two readers of stdin at a time (the lifeline begins behind the last byte of the script), an end told
-# on the other pipe (it would overtake output), or "&" for the step (it would be deaf for INT and QUIT).
+# on the other pipe (it would overtake output), "&" for the step (it would be deaf for INT and QUIT), or a step that leads
+# its own session (after an exec nothing would tell whose it is).
 
 # The session of rc_leader and rc_began, which no file tells here.
 rc_step_members() { rc_session_members; }
 
-# DIR: the living shell of that step, in rc_leader and rc_began; its command line names it, and it leads its session.
+# DIR: the living leader of that step's session, in rc_leader and rc_began; its command line names the step.
 rc_find() {
     for rc_entry in /proc/[0-9]*; do
         rc_leader=${rc_entry#/proc/}
@@ -48,8 +49,10 @@ rc_start_attached() { # DIR NBYTES SHA256 ENDMARK GRACE BUFFERING SHELL...
         export PYTHONUNBUFFERED=1
         if command -v stdbuf > /dev/null 2>&1; then set -- stdbuf -oL -eL "$@"; fi
     fi
+    # The session's leader only waits: it keeps the step's name, whatever the step execs. The trap is not inherited.
     printf %s "$rc_sent" |
-        setsid "$@" -c 'eval "$1"' rollcast "$rc_text" step "rollcast-step:$rc_dir" "$rc_count" "$rc_digest" 3<&-
+        setsid sh -c 'trap : HUP INT QUIT TERM; "$@"; exit' "rollcast-step:$rc_dir" \
+            "$@" -c 'eval "$1"' rollcast "$rc_text" step "$rc_count" "$rc_digest" 3<&-
     rc_code=$?
     kill -s TERM "$rc_lifeline" 2> /dev/null
     wait
@@ -65,8 +68,8 @@ rc_take_whole() {
     exit 0
 }
 
-rc_take_step() { # MARK NBYTES SHA256
-    rc_take_whole "$2" "$3"
+rc_take_step() { # NBYTES SHA256
+    rc_take_whole "$1" "$2"
     rc_stat $$
     read -r rc_boot < /proc/sys/kernel/random/boot_id
     rc_say "started $$ $rc_start $rc_boot"

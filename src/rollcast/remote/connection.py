@@ -21,7 +21,7 @@ from rollcast.remote.attached import AttachedStep, attached_call, new_end_mark, 
 from rollcast.remote.attachment import PipeAttachment
 from rollcast.remote.connector import Connection, ConnectOptions, HostSpec, Look, StopAnswer
 from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, RunnerError
-from rollcast.remote.journal import READY, STDERR, ControlLines
+from rollcast.remote.journal import MAX_NOISE, READY, STDERR, ControlLines, Preamble
 from rollcast.remote.pipe import Pipe
 from rollcast.remote.upload import send_file
 
@@ -190,11 +190,15 @@ class RunnerConnection(Connection, ABC):
         command = start_command(self.spec.shell, directory, sent, script, end_mark, buffering)
         pipe, read = await self._ready(*await self._opened(command, "start"))
         await self._send(pipe, "start", sent)
+        permitted: Callable[[], bool] = lambda: True,
         step = AttachedStep(pipe, self.spec.name, end_mark, timeout_s=timeout_s, max_output=max_output)
         for stream, data in read:
             step.take(stream, data)
         return step
 
+        if not permitted():
+            await pipe.close()
+            raise ContactLost(f"{self.spec.name}: the step was not sent: we had been away for too long")
     @override
     async def stop_attached(self, directory: str, grace_s: float) -> StopAnswer:
         grace = max(0, round(grace_s))

@@ -161,11 +161,15 @@ class Connection(Protocol):
         timeout_s: float,
         max_output: int,
         buffering: str = "line",
+        permitted: Callable[[], bool] = lambda: True,
     ) -> Attachment:
         """Run `script` for as long as the attachment lives, where `start` raised NothingWritable.
 
         `directory` names it and is not made. Closing the attachment ends the step; when its channel goes, so
         does the step, and nothing tells how far it came. RunnerError if its interpreter is no shell.
+
+        Nothing on such a host can be sealed, so `permitted` is asked once more just before the script is
+        sent: ContactLost, and nothing was sent, when it says no.
         """
 
     async def stop_attached(self, directory: str, grace_s: float) -> StopAnswer:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, Protocol
 
 from rollcast.conf import option
@@ -82,7 +83,8 @@ class Detached:
         if not await self._hand.change_step(place.key, StepState.STARTING, reason=ATTACHED):
             raise Changed
         place = replace(place, attached=True)
-        attachment = await _ask_to_start(place, place.connection.start_attached)
+        start = partial(place.connection.start_attached, permitted=self._hand.context.trust.holds)
+        attachment = await _ask_to_start(place, start)
         await self._follow(place, attached_items(attachment))
 
     async def join(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> None:
