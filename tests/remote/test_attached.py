@@ -303,6 +303,33 @@ async def test_a_forced_command_that_passes_ours_on_is_like_none(forced: Forced)
     await connection.close()
 
 
+async def test_a_forced_command_that_never_ends_is_not_read_for_ever(
+    forced: Forced, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connection = await forced("yes").connect()
+    assert isinstance(connection, RunnerConnection)
+    opened, taken = connection.open_pipe, 0
+
+    async def counted(command: str) -> Pipe:
+        pipe = await opened(command)
+        get = pipe.inbox.get
+
+        async def count() -> tuple[int, bytes] | None:
+            nonlocal taken
+            got = await get()
+            taken += len(got[1]) if got else 0
+            return got
+
+        monkeypatch.setattr(pipe.inbox, "get", count)
+        return pipe
+
+    monkeypatch.setattr(connection, "open_pipe", counted)
+    with pytest.raises(ForcedCommand, match="said: y y y"):
+        await connection.look("d")
+    assert taken < 2 * MAX_NOISE
+    await connection.close()
+
+
 @pytest.mark.parametrize(
     ("command", "said"),
     [

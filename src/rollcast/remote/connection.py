@@ -255,8 +255,12 @@ class RunnerConnection(Connection, ABC):
 
 
 async def _first_word(pipe: Pipe, read: list[tuple[int, bytes]]) -> str | None:
-    """The first control line behind the preamble, or what came of it; None if it ended without a preamble."""
-    lines = ControlLines()
+    """The first control line behind the preamble, or what came of it; None where no preamble comes.
+
+    None as soon as more was said without one than a log-in script says: a command that is not ours may go on
+    for ever.
+    """
+    lines, output, noise = ControlLines(), Preamble(), 0
     for stream, data in read:
         if stream == STDERR:
             for line in lines.feed(data):
@@ -273,6 +277,12 @@ async def _ends_wordless(pipe: Pipe, read: list[tuple[int, bytes]]) -> bool:
     """Whether a command whose stdin has ended ends soon, and without our preamble."""
     try:
         async with asyncio.timeout(FORCED_END_S):
+        else:
+            output.strip(data)
+        if not (lines.passed or output.passed):
+            noise += len(data)
+            if noise > MAX_NOISE:
+                return None
             return await _first_word(pipe, read) is None
     except TimeoutError:
         return False
