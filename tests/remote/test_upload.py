@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from rollcast.remote.connection import RunnerConnection
 from rollcast.remote.connector import Connection
 from rollcast.remote.errors import ContactLost, UploadRefused
+from rollcast.remote.journal import STDERR, ControlLines
 from tests.remote.hosts import Host
 from tests.waiting import eventually
 
@@ -95,6 +97,31 @@ async def test_a_place_that_cannot_be_written_says_so(
     ):
         with pytest.raises(UploadRefused, match=why):
             await upload(connected, build, to, sha256(CONTENT))
+
+
+@pytest.mark.parametrize(("abandoned", "stored"), [(CONTENT, False), (b"another file", True)])
+async def test_an_upload_that_is_given_up_is_not_put_in_place(
+    connected: Connection, shell_host: Host, abandoned: bytes, stored: bool
+) -> None:
+    assert isinstance(connected, RunnerConnection)
+    to = shell_host.home / f"given-up{shell_host.new_directory().replace('/', '-')} 文件's" / "[file] *"
+    pipe, read = await connected.call("receive", str(to), len(CONTENT), sha256(CONTENT), "644")
+    lines = ControlLines()
+    await pipe.send(CONTENT[:-1])
+    while not list(to.parent.glob(".*.part")):
+        got = await pipe.inbox.get()
+        assert got is not None
+        read.append(got)
+    await connected.abandon(str(to), sha256(abandoned))
+    await pipe.send(CONTENT[-1:])
+    pipe.send_eof()
+    while (got := await pipe.inbox.get()) is not None:
+        read.append(got)
+    said = [line for stream, data in read if stream == STDERR for line in lines.feed(data)]
+    assert ("stored" in said) == to.exists() == stored
+    assert list(to.parent.iterdir()) == [to] * stored
+    await connected.abandon(str(to), sha256(CONTENT))
+    assert to.exists() == stored
 
 
 async def test_an_upload_that_was_cut_leaves_nothing_and_can_be_repeated(any_host: Host, build: Path) -> None:

@@ -115,6 +115,12 @@ class RunnerConnection(Connection, ABC):
     ) -> None:
         await send_file(self, Path(local_path), remote_path, sha256, mode, progress)
 
+    @override
+    async def abandon(self, remote_path: str, sha256: str) -> None:
+        answer = await self._ask("abandon", remote_path, sha256)
+        if answer != ["abandoned"]:
+            raise RunnerError(f"{self.spec.name}: the runner answered {' '.join(answer)!r} to abandon")
+
     # Calls of the runner
 
     async def call(self, verb: str, *arguments: str | int) -> tuple[Pipe, list[tuple[int, bytes]]]:
@@ -184,21 +190,21 @@ class RunnerConnection(Connection, ABC):
         timeout_s: float,
         max_output: int,
         buffering: str = "line",
+        permitted: Callable[[], bool] = lambda: True,
     ) -> AttachedStep:
         sent, _env_bytes = runner.start_input(env, script, self.spec.encoding)
         end_mark = new_end_mark()
         command = start_command(self.spec.shell, directory, sent, script, end_mark, buffering)
         pipe, read = await self._ready(*await self._opened(command, "start"))
+        if not permitted():
+            await pipe.close()
+            raise ContactLost(f"{self.spec.name}: the step was not sent: we had been away for too long")
         await self._send(pipe, "start", sent)
-        permitted: Callable[[], bool] = lambda: True,
         step = AttachedStep(pipe, self.spec.name, end_mark, timeout_s=timeout_s, max_output=max_output)
         for stream, data in read:
             step.take(stream, data)
         return step
 
-        if not permitted():
-            await pipe.close()
-            raise ContactLost(f"{self.spec.name}: the step was not sent: we had been away for too long")
     @override
     async def stop_attached(self, directory: str, grace_s: float) -> StopAnswer:
         grace = max(0, round(grace_s))
@@ -267,9 +273,16 @@ async def _first_word(pipe: Pipe, read: list[tuple[int, bytes]]) -> str | None:
                 return line
     while (got := await pipe.inbox.get()) is not None:
         read.append(got)
-        if got[0] == STDERR:
-            for line in lines.feed(got[1]):
+        stream, data = got
+        if stream == STDERR:
+            for line in lines.feed(data):
                 return line
+        else:
+            output.strip(data)
+        if not (lines.passed or output.passed):
+            noise += len(data)
+            if noise > MAX_NOISE:
+                return None
     return lines.unfinished if lines.passed else None
 
 
@@ -277,12 +290,6 @@ async def _ends_wordless(pipe: Pipe, read: list[tuple[int, bytes]]) -> bool:
     """Whether a command whose stdin has ended ends soon, and without our preamble."""
     try:
         async with asyncio.timeout(FORCED_END_S):
-        else:
-            output.strip(data)
-        if not (lines.passed or output.passed):
-            noise += len(data)
-            if noise > MAX_NOISE:
-                return None
             return await _first_word(pipe, read) is None
     except TimeoutError:
         return False

@@ -199,6 +199,12 @@ class Connection(Protocol):
         cannot store it.
         """
 
+    async def abandon(self, remote_path: str, sha256: str) -> None:
+        """See to it that no transfer of that file which is still under way puts it in its place.
+
+        Raises RunnerError when the host cannot do that, NothingWritable when none was ever under way there.
+        """
+
     async def close(self) -> None: ...
 
 

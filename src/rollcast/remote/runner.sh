@@ -6,6 +6,7 @@
 #   attach DIR OFFSET < lifeline
 #   seal DIR | look DIR | stop DIR GRACE | digest DIR FROM TO ... | clean DIR
 #   receive PATH NBYTES SHA256 MODE < file
+#   abandon PATH SHA256
 #
 # What it promises
 #   1. A start that was cut while being sent runs nothing.    Count and SHA-256 are checked before run/ exists.
@@ -229,7 +230,7 @@ rc_clean() {
 }
 
 rc_receive() { # PATH NBYTES SHA256 MODE
-    case $1 in */*) rc_folder=${1%/*} ;; *) rc_folder=. ;; esac
+    rc_name_parts "$1" "$3"
     if [ -d "$1" ]; then rc_fail "$1 is a folder"; fi
     if [ -f "$1" ] && [ "$(rc_size "$1")" = "$2" ] && [ "$(rc_sha256 < "$1")" = "$3" ]; then
         chmod "$4" "$1" || rc_fail "cannot change the mode of $1"
@@ -237,7 +238,7 @@ rc_receive() { # PATH NBYTES SHA256 MODE
         return
     fi
     mkdir -p "${rc_folder:-/}" 2> /dev/null || rc_fail "cannot make the folder $rc_folder"
-    rc_part="$rc_folder/.${1##*/}.$$.part"
+    rc_part="$rc_parts.$$.part"
     { true > "$rc_part"; } 2> /dev/null || rc_fail "cannot write in the folder $rc_folder"
     rc_say send
     head -c "$2" > "$rc_part"
@@ -248,6 +249,19 @@ rc_receive() { # PATH NBYTES SHA256 MODE
     fi
     rm -f "$rc_part"
     rc_say "$rc_answer"
+}
+
+# PATH SHA256: the folder of that file in rc_folder, and how the names of its unfinished copies begin in rc_parts.
+rc_name_parts() {
+    case $1 in */*) rc_folder=${1%/*} ;; *) rc_folder=. ;; esac
+    rc_parts="$rc_folder/.${1##*/}.$(printf %.12s "$2")"
+}
+
+# What is being received has no part any more that could be put in its place.
+rc_abandon() { # PATH SHA256
+    rc_name_parts "$1" "$2"
+    rm -f "$rc_parts".*.part 2> /dev/null || rc_fail "cannot remove the unfinished copy of $1"
+    rc_say abandoned
 }
 
 rc_supervise() { # LIMIT TIMEOUT BUFFERING UMASK
@@ -350,7 +364,10 @@ rc_step() { # BUFFERING UMASK SUPERVISOR
 
 rc_verb=$1
 shift
-if [ "$rc_verb" = receive ]; then rc_receive "$@"; exit; fi
+case $rc_verb in
+    receive) rc_receive "$@"; exit ;;
+    abandon) rc_abandon "$@"; exit ;;
+esac
 rc_dir=$1
 rc_run=$rc_dir/run
 read -r rc_boot < /proc/sys/kernel/random/boot_id

@@ -1,4 +1,6 @@
-"""Steps that need the worker all the time: `wait` and `upload`. Neither leaves anything running on a host.
+"""Steps that need the worker all the time: `wait` and `upload`. Neither leaves a process running on a host.
+
+An upload that is cancelled may be in its last moments there, so the host is asked to give it up.
 
 Both go on after a takeover: a wait counts from the row's `started_at`, an upload is simply done again (the
 host gets the file whole or not at all).
@@ -7,15 +9,17 @@ host gets the file whole or not at all).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import Final
 
+from rollcast.conf import option
 from rollcast.engine.recipe import Step, fill
-from rollcast.engine.states import StepState
+from rollcast.engine.states import StepState, StopEvidence
 from rollcast.remote.connector import Connection
-from rollcast.remote.errors import UploadRefused
+from rollcast.remote.errors import NothingWritable, RunnerError, UploadRefused
 from rollcast.rollouts.actions import ProgressEntry
 from rollcast.rollouts.queries import RunRow, TargetPlan
-from rollcast.worker.hand import Hand
+from rollcast.worker.hand import Changed, Hand
 
 # Seconds between two events that say how far an upload is.
 PROGRESS_S: Final = 0.5
@@ -45,6 +49,28 @@ async def upload_on(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, conne
         await hand.change_step(key, StepState.FAILED, reason="timeout")
     else:
         await hand.change_step(key, StepState.SUCCEEDED)
+
+
+async def stop_upload(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, connection: Connection) -> None:
+    """See to it that the file is not put in its place any more; what is not sure is kept and tried again.
+
+    Raises Changed when the target is taken or the cancel is accepted as it stands, ContactLost.
+    """
+    _path, sha256 = plan.files[fill(step.file, plan.params)]
+    now: TargetPlan | None = plan
+    while True:
+        if now is None:
+            raise Changed
+        try:
+            with contextlib.suppress(NothingWritable):  # then there never was a transfer
+                await connection.abandon(fill(step.to, plan.params), sha256)
+            break
+        except RunnerError as error:
+            await hand.note_evidence(now, StopEvidence.UNCONFIRMED, error.message)
+        await hand.asked_again(now, option("RECONNECT_MAX_S"))
+        now = await hand.plan()
+    fields = {"stop_evidence": StopEvidence.STOPPED.value, "detail": ""}
+    await hand.change_step((run.step_index, run.attempt), StepState.CANCELLED, **fields)
 
 
 class _Progress:

@@ -20,7 +20,7 @@ from rollcast.remote.connector import Connection
 from rollcast.remote.errors import AuthFailed, HostKeyChanged, HostKeyUnknown, RemoteError
 from rollcast.rollouts import actions
 from rollcast.rollouts.queries import TargetPlan
-from rollcast.worker.attended import upload_on, wait_on
+from rollcast.worker.attended import stop_upload, upload_on, wait_on
 from rollcast.worker.contact import Contact
 from rollcast.worker.context import Context
 from rollcast.worker.detached import Detached
@@ -135,8 +135,11 @@ class TargetRun:
 
     async def _stop(self, plan: TargetPlan, key: tuple[int, int]) -> None:
         """See to it that nothing of the attempt runs any more."""
-        if plan.steps[key[0]].kind in _DETACHED:
+        step = plan.steps[key[0]]
+        if step.kind in _DETACHED:
             await self._detached.join(plan, key, await self._reach(plan))
+        elif step.kind == "upload" and plan.latest is not None and plan.latest.state is StepState.RUNNING:
+            await stop_upload(self._hand, plan, step, plan.latest, await self._reach(plan))
         else:
             evidence = StopEvidence.STOPPED.value
             await self._hand.change_step(key, StepState.CANCELLED, stop_evidence=evidence)
