@@ -159,6 +159,22 @@ def test_an_attempt_whose_start_was_never_sent_is_sealed_and_tried_again(bench: 
     assert joined_lines(rollout, target, 0, 2) == "said\n"
 
 
+def test_a_start_that_may_still_come_is_not_taken_for_one_that_never_ran(bench: Bench) -> None:
+    bench.hosts("a")
+    bench.recipe("- name: say\n  run: echo said\n")
+    rollout = bench.start()
+    bench.write_starting_row(rollout)
+    in_the_way = bench.home / ".rollcast" / livefeed.instance_epoch()
+    in_the_way.parent.mkdir()
+    in_the_way.touch()  # no folder can be made, as on a full disk: so none can be sealed
+    bench.worker()
+    bench.until(rollout, lambda page: page["targets"][0]["state"] == "lost")
+    assert [run["state"] for run in bench.page(rollout)["targets"][0]["steps"]] == ["starting"]
+    in_the_way.unlink()
+    page = bench.until_ended(rollout)
+    assert [run["reason"] for run in page["targets"][0]["steps"]] == ["nothing_ran", ""]
+
+
 @either_way
 def test_two_workers_share_the_work_and_no_step_runs_twice(bench: Bench) -> None:
     bench.hosts("a", "b", "c", "d")

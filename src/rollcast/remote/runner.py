@@ -22,6 +22,8 @@ from rollcast.remote.journal import PREAMBLE, READY
 
 ABSENT: Final = "absent"  # said in place of READY when the runner must be put on the host first
 
+SEALED: Final = "sealed"  # detail of a stop that found nothing begun
+
 # Begins the answer of a deployment that was denied any place; what could be mended there is told otherwise.
 UNWRITABLE: Final = "unwritable"
 
@@ -129,7 +131,7 @@ def parse_stop(answer: str) -> StopAnswer:
         case "stopped":
             return StopAnswer("stopped")
         case "sealed":
-            return StopAnswer("stopped", "sealed")
+            return StopAnswer("stopped", SEALED)
         case "ended":
             return StopAnswer("already_ended", rest)
         case "unconfirmed":

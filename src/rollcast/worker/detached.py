@@ -29,7 +29,7 @@ from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, 
 from rollcast.remote.follow import follow
 from rollcast.rollouts import queries
 from rollcast.rollouts.queries import TargetPlan
-from rollcast.worker.follow import Follower, ReadAgain, Verdict
+from rollcast.worker.follow import MISSING, Follower, ReadAgain, Verdict
 from rollcast.worker.hand import Changed, Hand, ended
 from rollcast.worker.output import OutputReader, covers
 from rollcast.worker.stop import end_state, stop_step
@@ -90,6 +90,7 @@ class Detached:
     async def join(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> None:
         """Go on with an attempt that somebody may have started; stops it if the target is being cancelled."""
         place = self._place(plan, key, connection)
+        self._heard_start = False
         if plan.view.latest is not None and plan.view.latest.reason == ATTACHED:
             await self._give_up_attached(replace(place, attached=True))
             return
@@ -222,13 +223,20 @@ class Detached:
             raise Changed
         return plan.view.state is TargetState.CANCELLING
 
+    def _began(self, place: _Place) -> bool:
+        """Whether the host has said that the step runs: to us, or to a reader before us."""
+        run = place.plan.latest
+        return self._heard_start or (run is not None and run.state is not StepState.STARTING)
+
     async def _stop(self, place: _Place) -> StopEvidence:
         """Stop until it is sure; what is not sure is kept and tried again."""
         run = place.plan.latest
         if run is not None and run.stop_evidence == StopEvidence.STOPPED.value:
             return StopEvidence.STOPPED  # seen by a reader before this one
         while True:
-            evidence, why = await stop_step(place.connection, place.directory, attached=place.attached)
+            evidence, why = await stop_step(
+                place.connection, place.directory, attached=place.attached, began=self._began(place)
+            )
             if evidence is not StopEvidence.UNCONFIRMED:
                 return evidence
             plan = await self._hand.plan()
@@ -242,6 +250,8 @@ class Detached:
         if verdict.taken:
             return  # the start was made before: the next look attaches
         self._hand.answered()
+        if verdict.nothing_ran and self._began(place):
+            verdict = Verdict(interrupted=MISSING)  # sealed by a stop that found no folder any more
         cancelling = place.plan.view.state is TargetState.CANCELLING or evidence is not None
         fields: dict[str, Any] = {}
         if verdict.ended is not None:
@@ -252,6 +262,8 @@ class Detached:
             state = StepState.INTERRUPTED
             fields = {"reason": verdict.interrupted, "detail": verdict.detail}
         if cancelling:
+            if evidence is None and verdict.interrupted == MISSING:
+                evidence = await self._stop(place)  # no folder tells that the process is gone
             evidence = evidence or StopEvidence.STOPPED
             state = end_state(state, evidence)
             fields = {"detail": "", **fields, "stop_evidence": evidence.value}  # it says no more why not
@@ -326,12 +338,20 @@ async def _ask_to_start(place: _Place, start: _Start) -> Attachment:
 
 
 async def _sealed(place: _Place) -> bool:
-    """Whether nothing of the attempt ran or will; a runner that cannot make the folder has run nothing."""
+    """Whether nothing of the attempt ran or will; RunnerError when the host cannot make sure of that now.
+
+    Where the runner has no place nothing was carried out by it. A folder that is missing and cannot be made
+    (the disk is full) says nothing about a start that is still on its way.
+    """
     try:
         return await place.connection.seal(place.directory) == "sealed"
+    except NothingWritable:
+        return True
     except RunnerError:
         look = await place.connection.look(place.directory)
-        return look.state in {"missing", "sealed", "unstarted"}
+        if look.state == "missing":
+            raise
+        return look.state in {"sealed", "unstarted"}
 
 
 async def _nothing_ran(place: _Place) -> bool:
@@ -339,4 +359,4 @@ async def _nothing_ran(place: _Place) -> bool:
     try:
         return await _sealed(place)
     except RunnerError:
-        return True  # the runner cannot even be put on this host
+        return True  # there is no folder, or not even the runner: our start, which was answered, made none

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
+from typing import Final
 
 from rollcast.remote.connector import (
     Ended,
@@ -23,6 +24,9 @@ from rollcast.remote.connector import (
 )
 from rollcast.worker.output import OutputReader
 from rollcast.worker.recorder import Recorder
+
+# Why a step run is `interrupted`: its folder is gone from the host.
+MISSING: Final = "missing"
 
 
 @dataclass(frozen=True)
@@ -119,7 +123,7 @@ class Follower:
             case Ended():
                 return Verdict(ended=item, reason=self._reason)
             case Missing():
-                return Verdict(interrupted="missing")
+                return Verdict(interrupted=MISSING)
             case Gone(state=state):
                 return Verdict(interrupted=state)
             case Refused(why=why):

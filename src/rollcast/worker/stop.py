@@ -7,20 +7,32 @@ it ends.
 
 from __future__ import annotations
 
+from typing import Final
+
 from rollcast.conf import option
 from rollcast.engine.states import StepState, StopEvidence
 from rollcast.remote.connector import Connection
 from rollcast.remote.errors import RunnerError
+from rollcast.remote.runner import SEALED
+
+FOLDER_GONE: Final = "the step's folder is gone from the host: nobody can tell which processes are its own"
 
 
-async def stop_step(connection: Connection, directory: str, *, attached: bool) -> tuple[StopEvidence, str]:
-    """Stop one step run; what was seen, and for `unconfirmed` why. ContactLost if contact was lost first."""
+async def stop_step(
+    connection: Connection, directory: str, *, attached: bool, began: bool
+) -> tuple[StopEvidence, str]:
+    """Stop one step run; what was seen, and for `unconfirmed` why. ContactLost if contact was lost first.
+
+    `began`: the host has said that it runs, so a folder that can be sealed is not the one in which it began.
+    """
     stop = connection.stop_attached if attached else connection.stop
     try:
         answer = await stop(directory, option("CANCEL_GRACE_S"))
     except RunnerError as error:
         return StopEvidence.UNCONFIRMED, error.message
     evidence = StopEvidence(answer.evidence)
+    if began and answer.detail == SEALED:
+        return StopEvidence.UNCONFIRMED, FOLDER_GONE
     return evidence, why_unconfirmed(answer.detail) if evidence is StopEvidence.UNCONFIRMED else ""
 
 

@@ -141,6 +141,8 @@ export function evidenceWord(evidence) {
 export function detailWord(detail) {
   if (detail === "the host cannot tell which processes are the step's")
     return gettext("the host cannot tell which processes are the step's");
+  if (detail === "the step's folder is gone from the host: nobody can tell which processes are its own")
+    return gettext("the step's folder is gone from the host: nobody can tell which processes are its own");
   const silent = /^(\S+): no answer to \S+ within ([\d.]+) s$/.exec(detail);
   if (silent) {
     const [, host, seconds] = silent;
