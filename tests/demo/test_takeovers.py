@@ -102,6 +102,14 @@ async def test_the_count_goes_on_when_the_web_is_killed(takeovers: Takeovers, cl
     assert takeovers.took == [10.0]
 
 
+async def test_one_that_took_longer_than_promised_is_remarked_on(takeovers: Takeovers, clock: Clock) -> None:
+    for seconds in (15.0, 15.5):
+        takeovers.expect(7, [Hold("t1", 1, 7)])
+        clock.now += seconds
+        await takeovers.look()
+    assert list(takeovers.remarks()) == ["a takeover took 15.5 s, and not at most 15 s"]
+
+
 async def test_what_nobody_took_over_is_remarked_on(takeovers: Takeovers, clock: Clock, rows: Rows) -> None:
     rows.holds = [Hold("rollout", 1, 7), Hold("t1", 1, 7)]
     takeovers.expect(7, rows.holds)

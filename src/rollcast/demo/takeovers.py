@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from rollcast.rollouts.leases import Hold
 
 _POLL_S: Final = 0.1
+# With the default settings: ten seconds until a lease has lapsed, and five to notice it and go on.
+PROMISED_S: Final = 15.0
 # `worker.database.Database`, asked for nothing else.
 _Ask: TypeAlias = "Callable[[Callable[[int], list[Hold]], int], Awaitable[list[Hold]]]"
 
@@ -93,7 +95,10 @@ class Takeovers:
                 self._say({"takeover_s": round(now - expected.since, 1), "rows": len(expected.fences)})
 
     def remarks(self) -> Iterator[str]:
-        """What has never been taken over although it was not at its end."""
+        """Which takeovers took longer than we promise, and what was never taken over, though not at its end."""
+        for seconds in self.took:
+            if seconds > PROMISED_S:
+                yield f"a takeover took {seconds:.1f} s, and not at most {PROMISED_S:g} s"
         for expected in self._expected:
             rows = ", ".join(expected.fences)
             seconds = self._clock() - expected.since
