@@ -13,10 +13,12 @@ from rollcast.demo.browser import Refused
 from tests.promises.conftest import Site
 from tests.promises.installation import Installation
 from tests.remote.hosts import openssh_host
+from tests.remote.processes import processes_of
 from tests.waiting import eventually
 from tests.worker.conftest import is_alive
 
-# What steps do so that a plain TERM to one process is not enough. Each writes the pids that must be gone.
+# What steps do so that a plain TERM to one process is not enough. Each writes the pids that must be gone, and
+# in `daemon` those of a session of their own, which are no longer the step's.
 STUBBORN = {
     "ignores TERM": """
     trap '' TERM
@@ -49,6 +51,13 @@ STUBBORN = {
     echo here
     sleep 300
 """,
+    "leaves a daemon that keeps stdout": """
+    setsid sh -c 'trap "" TERM HUP; echo $$ > $HOME/daemon; while :; do sleep 0.1; done' &
+    until [ -s $HOME/daemon ]; do sleep 0.05; done
+    echo $$ >> $HOME/pids
+    echo here
+    sleep 300
+""",
 }
 
 
@@ -57,6 +66,15 @@ def pids_of(site: Site, n: int = 1) -> list[int]:
     file = site.host.home / "pids"
     eventually(lambda: file.exists() and len(file.read_text().split()) >= n, 30)
     return [int(word) for word in file.read_text().split()]
+
+
+def end_daemons(site: Site) -> None:
+    """What a step has put into a session of its own outlives it; end that."""
+    file = site.host.home / "daemon"
+    if file.exists():
+        assert is_alive(int(file.read_text()))
+        os.kill(int(file.read_text()), 9)
+        file.unlink()
 
 
 def cancelled_step(page: dict[str, Any]) -> dict[str, Any]:
@@ -75,11 +93,12 @@ def test_a_stubborn_step_is_gone_when_the_page_says_so(quiet_site: Site, name: s
     (site.host.home / "pids").unlink(missing_ok=True)
     rollout = shop.start(f"- name: stays\n  run: |{STUBBORN[name]}")
     receiver = shop.receive(rollout)
-    pids = pids_of(site, {"forks": 4, "ignores TERM": 1, "closes stdout": 1}.get(name, 2))
+    pids = pids_of(site, {"forks": 4, "traps kill 0": 2, "leaves a child that keeps stdout": 2}.get(name, 1))
     shop.until_step(rollout, "running")
     shop.ask(rollout, "cancel")
     step = cancelled_step(shop.until_ended(rollout))
     assert not any(is_alive(pid) for pid in pids)
+    end_daemons(site)
     assert step["stop_evidence"] == "stopped"
     assert step["journal_same"] is True
     assert shop.account(rollout, receiver).written == 1
@@ -87,43 +106,64 @@ def test_a_stubborn_step_is_gone_when_the_page_says_so(quiet_site: Site, name: s
 
 GATE = """#!/bin/sh
 case $SSH_ORIGINAL_COMMAND in
-    *" start "*) touch "$HOME/waits"; until [ -e "$HOME/open" ]; do sleep 0.05; done ;;
+    {start})
+        touch {folder}/waits
+        until [ -e {folder}/open ]; do sleep 0.05; done
+        sh -c "$SSH_ORIGINAL_COMMAND"
+        touch {folder}/left
+        exit
+        ;;
 esac
 exec sh -c "$SSH_ORIGINAL_COMMAND"
 """
+START = '*" start .rollcast/"*'
+BARREN = Path("/proc")  # where even root makes no folder
+# How a host takes steps -> its home, if it is not an ordinary one, and the start that waits at its door.
+KINDS: dict[str, tuple[Path | None, str]] = {
+    "detached": (None, START),
+    "attached": (BARREN, "*rc_start_attached*" + START),
+    "not known yet to be attached": (BARREN, START),
+}
 
 
-@pytest.fixture
-def gated(installation: Installation, tmp_path: Path) -> Iterator[Site]:
+@pytest.fixture(params=KINDS)
+def gated(request: pytest.FixtureRequest, installation: Installation, tmp_path: Path) -> Iterator[Site]:
     """A host that lets a start wait at its door until the file `open` is there; no worker yet."""
+    home, start = KINDS[request.param]
     gate = tmp_path / "gate"
-    gate.write_text(GATE)
+    gate.write_text(GATE.format(start=start, folder=tmp_path))
     gate.chmod(0o755)
-    with openssh_host(tmp_path / "sshd", also=f"ForceCommand {gate}") as host:
+    with openssh_host(tmp_path / "sshd", home=home, also=f"ForceCommand {gate}") as host:
         console = installation.start_console("--no-worker")
         installation.import_host(host)
         yield Site(installation, host, console, [])
         installation.close()
 
 
-def test_a_worker_frozen_before_its_start_and_woken_after_the_cancel_runs_nothing(gated: Site) -> None:
+def test_a_worker_frozen_before_its_start_and_woken_after_the_cancel_runs_nothing(
+    gated: Site, tmp_path: Path
+) -> None:
     shop, home = gated.installation, gated.host.home
     frozen = shop.start_worker()
-    rollout = shop.start("- name: say\n  run: touch $HOME/ran; echo said")
+    rollout = shop.start(f"- name: say\n  run: touch {tmp_path}/ran; echo said")
     receiver = shop.receive(rollout)
-    eventually((home / "waits").exists, 30)
+    eventually((tmp_path / "waits").exists, 30)
     shop.freeze(frozen)
     shop.ask(rollout, "cancel")
     shop.start_worker()
     step = cancelled_step(shop.until_ended(rollout))
-    assert step["stop_evidence"] == "stopped"
-    frozen.thaw()
-    (home / "open").touch()
-    (folder,) = home.glob(".rollcast/*/r*/t*/s0/a1")
-    eventually(lambda: [file.name for file in folder.iterdir()] == ["run"], 30)  # its start was refused
+    (tmp_path / "open").touch()
+    eventually(lambda: processes_of("\0start\0.rollcast/") or (tmp_path / "left").exists(), 30)
+    frozen.thaw()  # the host is ready for the script by now
+    eventually((tmp_path / "left").exists, 30)
     frozen.end()
-    assert [file.name for file in (folder / "run").iterdir()] == ["sealed"]
-    assert not (home / "ran").exists()
+    assert not (tmp_path / "ran").exists()
+    assert step["stop_evidence"] != "unconfirmed"
+    folders = list(home.glob(".rollcast/*/r*/t*/s0/a1"))
+    assert bool(folders) == (home != BARREN)
+    for folder in folders:
+        assert [file.name for file in folder.iterdir()] == ["run"]  # its start was refused
+        assert [file.name for file in (folder / "run").iterdir()] == ["sealed"]
     assert [event for event in receiver.until_end() if event.kind in ("line", "cont")] == []
     assert shop.page(rollout)["targets"][0]["steps"] == [step]
 

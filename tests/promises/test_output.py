@@ -102,13 +102,20 @@ def two_hosts(installation: Installation, debian: Host, tmp_path: Path) -> Itera
         installation.close()
 
 
-def test_a_step_that_prints_for_ever_is_ended_by_its_host_and_the_others_go_on(two_hosts: Site) -> None:
+def test_a_step_that_prints_for_ever_is_ended_by_its_host_and_the_others_go_on(
+    two_hosts: Site, tmp_path: Path
+) -> None:
+    """It writes nearly all that it may, and the rest only once the other host has ended both its steps."""
     shop = two_hosts.installation
     rollout = shop.start(
         "- name: says\n  run: |\n"
-        "    until [ -e $HOME/floods ]; do echo calm; touch $HOME/said; exit 0; done\n"
-        "    while :; do head -c 20000 /dev/zero | tr '\\0' x; echo; done\n"
-        "- name: then\n  run: echo then\n",
+        "    until [ -e $HOME/floods ]; do echo calm; exit 0; done\n"
+        "    i=0\n"
+        "    while :; do\n"
+        "      head -c 20000 /dev/zero | tr '\\0' x; echo; i=$((i+1))\n"
+        f"      [ $i -eq 40 ] && until [ -e {tmp_path}/then ]; do sleep 0.05; done\n"
+        "    done\n"
+        f"- name: then\n  run: touch {tmp_path}/then\n",
         failure_budget="1",
     )
     receiver = shop.receive(rollout)
