@@ -7,7 +7,8 @@ import os
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -86,23 +87,28 @@ def proxy(debian: Host) -> Iterator[ThreadedProxy]:
     made.close()
 
 
-@pytest.fixture(params=["one process", "apart"])
+SERVERS: dict[str, Callable[[Path], AbstractContextManager[Host]]] = {"sshd": openssh_host, "demo": demo_host}
+# Whether web and workers are processes of their own, and the SSH server.
+SITES = {"one process": (False, "sshd"), "apart": (True, "demo")}
+MORE_SITES = {"apart, Debian's sshd": (True, "sshd")}
+
+
+@pytest.fixture(params=SITES)
 def site(request: pytest.FixtureRequest, installation: Installation, tmp_path: Path) -> Iterator[Site]:
     """All in one process, and Debian's sshd; `up --no-worker` with two workers, and the demo's server."""
-    apart = request.param == "apart"
-    with (demo_host if apart else openssh_host)(tmp_path / "server") as host:
+    apart, server = (SITES | MORE_SITES)[request.param]
+    with SERVERS[server](tmp_path / "server") as host:
         yield opened(installation, host, apart=apart)
 
 
-@pytest.fixture(params=["sshd", "demo"], scope="module")
+@pytest.fixture(params=SERVERS, scope="module")
 def quiet_site(
     request: pytest.FixtureRequest, first: Installation, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Site]:
     """Everything in one process, once with each SSH server; for all tests of a file that kill nothing."""
     folder = tmp_path_factory.mktemp("quiet")
     made = copied(first, folder / "home")
-    server = openssh_host if request.param == "sshd" else demo_host
-    with server(folder / "server") as host:
+    with SERVERS[request.param](folder / "server") as host:
         yield opened(made, host, apart=False)
         made.close()
 

@@ -6,11 +6,12 @@ import os
 import re
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.promises.conftest import Site, opened
+from tests.promises.conftest import SERVERS, Site, opened
 from tests.promises.installation import Installation
 from tests.promises.test_worker_killed import counting, ran, until_lines
 from tests.remote.hosts import Host
@@ -31,10 +32,25 @@ def site(installation: Installation, debian: Host) -> Site:
     return opened(installation, debian, apart=False)
 
 
+@pytest.fixture(params=SERVERS)
+def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
+    """Each SSH server."""
+    with SERVERS[request.param](tmp_path / "far") as host:
+        yield host
+
+
 @pytest.fixture
-def cut_site(installation: Installation, debian: Host, proxy: ThreadedProxy) -> Iterator[Site]:
+def proxy(far: Host) -> Iterator[ThreadedProxy]:
+    """A network that a test may cut, before that server."""
+    made = ThreadedProxy(far.spec.port)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def cut_site(installation: Installation, far: Host, proxy: ThreadedProxy) -> Iterator[Site]:
     """A site whose host is reached over the proxy."""
-    yield opened(installation, debian, apart=False, port=str(proxy.port))
+    yield opened(installation, far, apart=False, port=str(proxy.port))
     installation.close()
 
 
