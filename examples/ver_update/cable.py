@@ -1,7 +1,7 @@
 """The cable between browser and server: a small TCP proxy, so that there is something to cut.
 
-Nothing here belongs to Channels or livefeed. Only sockets are cut: the request that asks
-for the cut comes through the same cable, and wants an answer.
+Nothing here belongs to Channels or livefeed. A cut spares one connection only: the request that asks for it
+comes through the same cable, and wants an answer.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-# After a cut no socket gets through for this long: time enough to lose lines.
+# After a cut nothing gets through for this long: time enough to lose lines.
 OUTAGE_S = 2.0
 
 
@@ -18,7 +18,8 @@ class Cable:
     """Passes each connection on to the server until somebody cuts it."""
 
     def __init__(self) -> None:
-        self._sockets: set[asyncio.StreamWriter] = set()
+        # By the port from which the server sees each come.
+        self._connections: dict[int, asyncio.StreamWriter] = {}
         self._server_port = 0
         self._whole_at = 0.0
 
@@ -32,33 +33,27 @@ class Cable:
         finally:
             listener.close()
 
-    def cut(self) -> int:
-        """Cut all sockets, in mid-word if need be; the answer is how many there were."""
+    def cut(self, asked_by: int) -> int:
+        """Cut all but the connection that asks, in mid-word if need be; the answer is how many there were."""
         self._whole_at = asyncio.get_running_loop().time() + OUTAGE_S
-        sockets = list(self._sockets)
-        for writer in sockets:
+        doomed = [writer for port, writer in self._connections.items() if port != asked_by]
+        for writer in doomed:
             writer.transport.abort()
-        return len(sockets)
+        return len(doomed)
 
     async def _pass_on(self, browser_says: asyncio.StreamReader, to_browser: asyncio.StreamWriter) -> None:
-        with suppress(
-            OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, asyncio.CancelledError
-        ):
-            request = await browser_says.readuntil(b"\r\n\r\n")
-            is_socket = b"\r\nupgrade: websocket\r\n" in request.lower()
-            if is_socket and asyncio.get_running_loop().time() < self._whole_at:
-                return to_browser.transport.abort()
+        port = 0
+        with suppress(OSError, asyncio.CancelledError):
             server_says, to_server = await asyncio.open_connection("127.0.0.1", self._server_port)
-            if is_socket:
-                self._sockets.add(to_browser)
-            to_server.write(request)
-            ways = [_copy(browser_says, to_server), _copy(server_says, to_browser)]
-            tasks = [asyncio.create_task(way) for way in ways]
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if asyncio.get_running_loop().time() >= self._whole_at:
+                port = to_server.get_extra_info("sockname")[1]
+                self._connections[port] = to_browser
+                ways = [_copy(browser_says, to_server), _copy(server_says, to_browser)]
+                tasks = [asyncio.create_task(way) for way in ways]
+                await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             to_server.close()
         to_browser.close()
-        self._sockets.discard(to_browser)
-        return None
+        self._connections.pop(port, None)
 
 
 async def _copy(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:

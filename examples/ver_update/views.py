@@ -38,5 +38,6 @@ def start(request: HttpRequest) -> JsonResponse:
 
 @require_POST
 async def cut(request: HttpRequest) -> JsonResponse:
-    """Cut every socket, as a tunnel, a sleeping laptop or a proxy's time-out would."""
-    return JsonResponse({"cut": cable.cut()})
+    """Cut every connection, as a tunnel or a sleeping laptop would; this request's ends with its answer."""
+    answer = {"cut": cable.cut(asked_by=request.META["REMOTE_PORT"])}
+    return JsonResponse(answer, headers={"Connection": "close"})

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Request, WebSocket, expect
 
 from tests.browser.chromium import chromium
 from tests.redis_server import running_redis
@@ -21,6 +21,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).parents[2]
+FEED = "/livefeed/"
 TOTAL = 10
 RESULTS = [f"结果 {number}/{TOTAL}: server-{number:02} is up to date" for number in range(1, TOTAL + 1)]
 START_S = 60.0
@@ -31,6 +32,16 @@ NOTE_STATES = """() => {
     const state = document.querySelector("#live .state");
     window.states = [];
     new MutationObserver(() => window.states.push(state.textContent)).observe(state, { childList: true });
+}"""
+WAS_AWAY_AND_IS_LIVE = """() =>
+    window.states.includes("reconnecting · 重连中") && window.states.at(-1) === "live · 实时"
+"""
+# Ask for the cut, and at once for a page.
+CUT_AND_ASK = """async () => {
+    const headers = { "X-CSRFToken": document.querySelector("[name=csrfmiddlewaretoken]").value };
+    const cut = await fetch("/cut/", { method: "POST", headers });
+    const page = await fetch("/", { cache: "no-store" }).then(({ status }) => status, () => "refused");
+    return [cut.status, page];
 }"""
 # A whole update, an outage and the way back from it, on a busy machine.
 UPDATE_MS = 60_000
@@ -94,10 +105,37 @@ def lines(page: Page, way: str) -> list[str]:
     return page.locator(f"#{way} li").all_inner_texts()
 
 
+class Ways:
+    """The ways by which livefeed goes on this page: its sockets, and its requests over plain HTTP."""
+
+    def __init__(self, page: Page) -> None:
+        self._sockets: list[WebSocket] = []
+        self._requests: list[Request] = []
+        page.on("websocket", self._note_socket)
+        page.on("request", self._note_request)
+
+    def _note_socket(self, socket: WebSocket) -> None:
+        if socket.url.endswith(FEED):
+            self._sockets.append(socket)
+
+    def _note_request(self, request: Request) -> None:
+        if f"{FEED}?" in request.url:
+            self._requests.append(request)
+
+    def lead_over_a_socket_again(self) -> None:
+        """It is on another socket than those that were cut, and never took another way."""
+        *cut, last = self._sockets
+        assert cut
+        assert all(one.is_closed() for one in cut)
+        assert not last.is_closed()
+        assert self._requests == []
+
+
 def test_a_cut_loses_lines_on_the_classic_page_and_none_on_the_livefeed_page(
     address: str, browser: Browser
 ) -> None:
     page = visit(browser, address)
+    ways = Ways(page)
     page.evaluate(NOTE_STATES)
     page.get_by_role("button", name="Start both").click()
     page.wait_for_function(BOTH_HAVE_TWO, timeout=UPDATE_MS)
@@ -115,8 +153,14 @@ def test_a_cut_loses_lines_on_the_classic_page_and_none_on_the_livefeed_page(
     assert lost >= 1
     expect(page.locator("#classic .verdict")).to_contain_text(f"{lost} of 10 lines never arrived")
     assert lines(page, "live") == RESULTS
-    assert "reconnecting · 重连中" in page.evaluate("states")
-    expect(page.locator("#live .state")).to_have_text("live · 实时")
+    page.wait_for_function(WAS_AWAY_AND_IS_LIVE, timeout=UPDATE_MS)
+    ways.lead_over_a_socket_again()
+
+    page.evaluate("states = []")
+    page.get_by_role("button", name="Cut the network").click()
+    page.wait_for_function(WAS_AWAY_AND_IS_LIVE, timeout=UPDATE_MS)
+    ways.lead_over_a_socket_again()
+    assert lines(page, "live") == RESULTS
 
     page.reload()
     assert lines(page, "classic") == []
@@ -126,6 +170,13 @@ def test_a_cut_loses_lines_on_the_classic_page_and_none_on_the_livefeed_page(
     told = page.evaluate("async () => (await (await fetch(document.querySelector('.history').href)).json())")
     kept = [item for group in told["g"] if group[1] == "line" for item in group[5]]
     assert kept == RESULTS
+
+
+def test_while_the_network_is_cut_no_page_gets_through_either(address: str, browser: Browser) -> None:
+    page = visit(browser, address)
+    assert page.evaluate(CUT_AND_ASK) == [200, "refused"]
+    for room in ("chat", "group"):
+        expect(page.locator(f"#{room} .state")).to_contain_text("closed")
 
 
 def test_without_a_cut_both_ways_bring_every_line_and_block_nobody(address: str, browser: Browser) -> None:
