@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 from typing import Any, Final, cast
 
 from django.conf import settings
@@ -36,8 +37,8 @@ ASGI_RUNSERVERS: Final = {"daphne", "channels"}
 
 @register()
 def the_project_around_is_whole(**kwargs: Any) -> list[CheckMessage]:
-    """Addresses, middleware, the ASGI application and the server."""
-    return [*_addresses(), *_middleware(), *_application(), *_server()]
+    """Addresses, middleware, sessions, the ASGI application and the server."""
+    return [*_addresses(), *_middleware(), *_sessions(), *_application(), *_server()]
 
 
 def live_path() -> str:
@@ -61,6 +62,15 @@ def _middleware() -> Iterator[CheckMessage]:
         if not any(isinstance(each, type) and issubclass(each, wanted) for each in there):
             message = f"{harm}: {path} is missing, and history pages fail."
             yield Caution(message, hint=f'Add "{path}" to MIDDLEWARE.', id="livefeed.W005")
+
+
+def _sessions() -> Iterator[CheckMessage]:
+    from django.contrib.sessions.backends import signed_cookies
+
+    if issubclass(import_module(settings.SESSION_ENGINE).SessionStore, signed_cookies.SessionStore):
+        message = "Sessions are kept in signed cookies: whoever signs out reads on in pages that are open."
+        hint = 'Set SESSION_ENGINE to "django.contrib.sessions.backends.db", or to cached_db or cache.'
+        yield Caution(message, hint=hint, id="livefeed.W009")
 
 
 def _application() -> Iterator[CheckMessage]:

@@ -20,6 +20,7 @@ from livefeed.conf import DEFAULTS
 from tests.livefeed import broken
 
 HERE = "tests.livefeed.broken"
+SIGNED_COOKIES = "django.contrib.sessions.backends.signed_cookies"
 GOOD = {"MAY_READ": f"{HERE}.everybody"}
 
 
@@ -74,6 +75,7 @@ BROKEN: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"ROOT_URLCONF": HERE}, "W004", ["livefeed.urls is not included", 'include("livefeed.urls")']),
     (without("SessionMiddleware"), "W005", ["Nobody's session", 'Add "django.contrib.sessions.middleware.S']),
     (without("AuthenticationM"), "W005", ["Nobody is signed in", 'Add "django.contrib.auth.middleware.Auth']),
+    ({"SESSION_ENGINE": SIGNED_COOKIES}, "W009", ["whoever signs out", 'SESSION_ENGINE to "django.contrib.']),
     ({"ASGI_APPLICATION": None}, "W006", ["ASGI_APPLICATION is not set", "mysite.asgi.application"]),
     (asgi("no_such"), "E006", ["ASGI_APPLICATION cannot be imported", "no_such"]),
     (asgi("old"), "W007", ["is a WSGI application", "ProtocolTypeRouter"]),
