@@ -1,7 +1,8 @@
-"""System checks of the project around: what would keep a page from its feed, and the cure.
+"""System checks of the project around: what would keep a page from its feed, or open it to others, and cures.
 
 An ASGI application is looked at as Channels routes: ProtocolTypeRouter, middleware that keeps what is inside
-as `application`, `inner` or `app`, URLRouter. What cannot be looked into is taken to be right.
+as `application`, `inner` or `app`, URLRouter. What cannot be looked into is taken to be right, and middleware
+of somebody else's to do what it should.
 """
 
 from __future__ import annotations
@@ -23,6 +24,10 @@ ROUTE: Final = (
     'ProtocolTypeRouter({"http": …, "websocket": AllowedHostsOriginValidator(session_user_stack('
     "URLRouter(websocket_urlpatterns)))}), with livefeed.routing and livefeed.sign_in: docs/livefeed.md."
 )
+SIGN_IN: Final = (
+    "Put session_user_stack(…) of livefeed.sign_in around its routes, or Channels' AuthMiddlewareStack(…)."
+)
+ORIGIN: Final = "Put AllowedHostsOriginValidator(…) of channels.security.websocket around all of it."
 ASGI_SERVER: Final = (
     "Start an ASGI server, `uvicorn mysite.asgi:application --ws wsproto`, "
     'or put "daphne" first in INSTALLED_APPS for its runserver.'
@@ -31,6 +36,10 @@ MIDDLEWARE: Final = {
     "django.contrib.sessions.middleware.SessionMiddleware": "Nobody's session is known",
     "django.contrib.auth.middleware.AuthenticationMiddleware": "Nobody is signed in",
 }
+# Where middleware keeps what is inside.
+WITHIN: Final = ("application", "inner", "app")
+# The packages whose middleware is known for what it does.
+LOOKED_INTO: Final = {"channels", "livefeed"}
 # The packages whose `runserver` serves sockets; others build on Django's, which does not.
 ASGI_RUNSERVERS: Final = {"daphne", "channels"}
 
@@ -74,6 +83,8 @@ def _sessions() -> Iterator[CheckMessage]:
 
 
 def _application() -> Iterator[CheckMessage]:
+    from channels.routing import ProtocolTypeRouter
+
     name = getattr(settings, "ASGI_APPLICATION", None)
     if not name:
         hint = 'Set ASGI_APPLICATION to what your server serves: "mysite.asgi.application".'
@@ -90,13 +101,15 @@ def _application() -> Iterator[CheckMessage]:
         path = live_path().removeprefix(get_script_prefix())
     except NoReverseMatch:
         return  # said already
-    trouble = _socket_trouble(application, path)
+    trouble = _kind_trouble(application)
     if trouble:
         yield Caution(f"{name} {trouble}", hint=ROUTE, id="livefeed.W007")
+    elif isinstance(application, ProtocolTypeRouter):
+        yield from _way(name, _passed(application.application_mapping["websocket"], path), path)
 
 
-def _socket_trouble(application: Any, path: str) -> str:
-    """What keeps the application from serving the feed's socket at this path; empty if nothing does."""
+def _kind_trouble(application: Any) -> str:
+    """What about an application of this kind keeps it from serving any socket; empty if nothing does."""
     from channels.routing import ProtocolTypeRouter
     from django.core.handlers.asgi import ASGIHandler
     from django.core.handlers.wsgi import WSGIHandler
@@ -105,35 +118,55 @@ def _socket_trouble(application: Any, path: str) -> str:
         return "is a WSGI application: it serves no socket."
     if isinstance(application, ASGIHandler):
         return "is Django's own: it serves pages and no socket."
-    if not isinstance(application, ProtocolTypeRouter):
-        return ""
-    sockets = application.application_mapping.get("websocket")
-    if sockets is None:
+    if isinstance(application, ProtocolTypeRouter) and "websocket" not in application.application_mapping:
         return 'has nothing for "websocket".'
-    if _leads_to_a_feed(sockets, path) is False:
-        return f"has no route to livefeed at {path!r}, where livefeed.urls is: both need the same prefix."
     return ""
 
 
-def _leads_to_a_feed(application: Any, path: str) -> bool | None:
-    """Does a socket on this path reach livefeed? None where that cannot be seen."""
+def _way(name: str, passed: list[type], path: str) -> Iterator[CheckMessage]:
+    """Does it lead to livefeed, and past those who say who comes, and from whose page?"""
+    from channels.auth import AuthMiddleware
+    from channels.consumer import AsyncConsumer
     from channels.routing import URLRouter
+    from channels.security.websocket import OriginValidator
 
     from livefeed.consumers import FeedConsumer
 
+    end = passed[-1]
+    if issubclass(end, URLRouter) or (issubclass(end, AsyncConsumer) and not issubclass(end, FeedConsumer)):
+        message = f"{name} has no route to livefeed at {path!r}, where livefeed.urls is"
+        yield Caution(f"{message}: both need the same prefix.", hint=ROUTE, id="livefeed.W007")
+        return
+    if any(each.__module__.partition(".")[0] not in LOOKED_INTO for each in passed):
+        return
+    if not any(issubclass(each, AuthMiddleware) for each in passed):
+        message = f"{name} asks nobody on the feed's socket who they are: each is closed with 4501."
+        yield Caution(message, hint=SIGN_IN, id="livefeed.W010")
+    if not any(issubclass(each, OriginValidator) for each in passed):
+        message = f"{name} lets pages that are not yours open the feed's socket, with your users' cookies."
+        yield Caution(message, hint=ORIGIN, id="livefeed.W011")
+
+
+def _passed(application: Any, path: str) -> list[type]:
+    """The classes of what a socket on this path passes, from the outside in.
+
+    The last one is its consumer, or a URLRouter without a route for it, or what cannot be looked into.
+    """
+    from channels.routing import URLRouter
+
+    consumer = getattr(application, "consumer_class", None)
+    if isinstance(consumer, type):
+        return [consumer]
+    within: Any = None
     if isinstance(application, URLRouter):
         for route in cast("list[Any]", application.routes):
             match = route.pattern.match(path)
             if match:
-                return _leads_to_a_feed(route.callback, match[0].lstrip("/"))
-        return False
-    consumer = getattr(application, "consumer_class", None)
-    if isinstance(consumer, type):
-        return issubclass(consumer, FeedConsumer)
-    for name in ("application", "inner", "app"):
-        if hasattr(application, name):
-            return _leads_to_a_feed(getattr(application, name), path)
-    return None
+                within, path = route.callback, match[0].lstrip("/")
+                break
+    else:
+        within = next((getattr(application, each) for each in WITHIN if hasattr(application, each)), None)
+    return [type(application), *(_passed(within, path) if within is not None else [])]
 
 
 def _server() -> Iterator[CheckMessage]:

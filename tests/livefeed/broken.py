@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from channels.auth import AuthMiddlewareStack
+from channels.middleware import BaseMiddleware
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator
 from django.core.asgi import get_asgi_application
@@ -61,6 +63,17 @@ whole = ProtocolTypeRouter({"http": pages, "websocket": stack(*websocket_urlpatt
 under_ops_whole = ProtocolTypeRouter(
     {"http": pages, "websocket": stack(path("ops/", URLRouter(websocket_urlpatterns)))}  # type: ignore[arg-type]  # path() knows views only
 )
+feed = URLRouter(websocket_urlpatterns)
+tutorial = ProtocolTypeRouter({"websocket": AllowedHostsOriginValidator(AuthMiddlewareStack(feed))})
+nobody_known = ProtocolTypeRouter({"websocket": AllowedHostsOriginValidator(feed)})
+any_site = ProtocolTypeRouter({"websocket": session_user_stack(feed)})
+
+
+class ByToken(BaseMiddleware):
+    """A project's own way to know people and their pages."""
+
+
+by_token = ProtocolTypeRouter({"websocket": ByToken(feed)})
 
 
 async def opaque(scope: Any, receive: Any, send: Any) -> None:

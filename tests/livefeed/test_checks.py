@@ -51,6 +51,8 @@ SOUND: list[dict[str, Any]] = [
     asgi("whole"),
     asgi("opaque"),  # what cannot be seen is taken to be right
     asgi("under_ops_whole", broken.under_ops),
+    asgi("tutorial"),
+    asgi("by_token"),
 ]
 BROKEN: list[tuple[dict[str, Any], str, list[str]]] = [
     ({"LIVEFEED": ["MAY_READ"]}, "E004", ["LIVEFEED must be a dict", "LIVEFEED = {"]),
@@ -82,6 +84,8 @@ BROKEN: list[tuple[dict[str, Any], str, list[str]]] = [
     (asgi("pages"), "W007", ["is Django's own", "livefeed.routing"]),
     (asgi("http_only"), "W007", ['has nothing for "websocket"']),
     (asgi("no_route"), "W007", ["no route to livefeed at 'livefeed/'"]),
+    (asgi("nobody_known"), "W010", ["who they are", "4501", "session_user_stack"]),
+    (asgi("any_site"), "W011", ["pages that are not yours", "AllowedHostsOriginValidator(…)"]),
     (asgi("whole", broken.under_ops), "W007", ["no route to livefeed at 'ops/livefeed/'", "same prefix"]),
 ]
 
