@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
 from django.http import HttpRequest
 from django.template import Context, Template
 from django.test import AsyncRequestFactory, RequestFactory
@@ -125,6 +126,15 @@ def test_with_debug_it_says_what_would_keep_it_silent(
     assert "live-feed" in written.tags
     assert ("p" in written.tags) == (said is not None)
     assert (said or "") in written.said
+
+
+def test_with_debug_it_says_how_sqlite_should_begin(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.DEBUG = True
+    settings.ASGI_APPLICATION = "tests.livefeed.broken.whole"
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", {})
+    assert '"transaction_mode": "IMMEDIATE"' in render(request=AsyncRequestFactory().get("/")).said
 
 
 def test_its_words_are_chinese_for_whoever_reads_chinese() -> None:

@@ -13,7 +13,7 @@ from django.core.handlers.wsgi import WSGIRequest
 from django.template import Context
 from django.urls import NoReverseMatch
 
-from livefeed.checks import settings_are_sound
+from livefeed.checks import settings_are_sound, sqlite_begins_immediate
 from livefeed.log import FeedState
 from livefeed.pages import Page
 from livefeed.wiring import ASGI_SERVER, INCLUDE, live_path, the_project_around_is_whole
@@ -81,7 +81,7 @@ def _path() -> str:
 
 def _troubles(request: object) -> Iterator[str]:
     """What the system checks say, where it shows; and whether this page came by a server without sockets."""
-    for each in (*settings_are_sound(), *the_project_around_is_whole()):
+    for each in (*settings_are_sound(), *sqlite_begins_immediate(), *the_project_around_is_whole()):
         yield f"{each.msg} {each.hint}"
     if isinstance(request, WSGIRequest):
         yield f"This page came through WSGI: its server serves no socket. {ASGI_SERVER}"
