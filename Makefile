@@ -58,7 +58,7 @@ conformance: $(VENV)/.dev  ## RFC 6455 by the cases of Autobahn (installs kosoku
 	@$(PIP) kosoku==0.1.0
 	@$(BIN)/python -m tests.livefeed.conformance
 
-bench-quick: $(VENV)/.run  ## figures beside rivals, under 2 minutes; below a floor it fails: docs/performance.md
+bench-quick: $(VENV)/.run  ## figures beside rivals, under 2 minutes on 2 idle cores; below a floor it fails: docs/performance.md
 	@$(BIN)/python -m bench.quick
 
 shots: $(VENV)/.dev  ## screenshots of every page into .shots/ (both languages, widths and themes)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ORIGINS: Final = 24
 FLOOR: Final = 10.0
-ROUNDS: Final = 7
+ROUNDS: Final = 5
 TICKS: Final = 24  # a round of each side
 CREATED: Final = 200  # lines a round by `create()`: a commit each
 
