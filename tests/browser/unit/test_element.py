@@ -243,5 +243,21 @@ def test_out_of_the_page_it_is_silent_and_back_in_it_goes_on(
     expect(rows(element)).to_have_text(["before", "after"])
 
 
+def test_one_that_waits_for_its_feed_waits_on_where_it_is_moved_to(
+    page: Page, site: Site, feed_server: ScriptedFeed
+) -> None:
+    element = show(page, site, feed_server)
+    talk = feed_server.talk(0)
+    talk.welcome()
+    talk.say({"t": "err", "id": talk.hear("sub")["id"], "code": "not_found"})
+    says(element, "waiting")
+    page.evaluate("() => document.body.prepend(document.querySelector('live-feed'))")
+    closed(talk)
+    sub = accept(feed_server.talk(1), head=1)
+    feed_server.talk(1).say(lines(sub, 0, "there it is"), caught_up(sub, 1))
+    expect(rows(element)).to_have_text(["there it is"])
+    says(element, "实时")
+
+
 def closed(talk: Talk) -> None:
     assert talk.gone.wait(10)

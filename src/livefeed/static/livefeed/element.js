@@ -60,7 +60,10 @@ export class LiveFeedElement extends HTMLElement {
     if (!this.#feed) this.#build();
     // Scripts of the page come after this one: they may listen before the first event.
     whenRead(() => {
-      if (this.isConnected) this.#feed?.start();
+      if (!this.isConnected) return;
+      // The timer that was to ask again went when it left the page.
+      if (this.#tail?.refusal === "not_found") this.#subscribe();
+      this.#feed?.start();
     });
   }
 
