@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 from playwright.sync_api import Page
 
 from tests.browser.unit.feed_client import accept, ev, start
-from tests.browser.unit.scripted import ScriptedFeed
+from tests.browser.unit.scripted import Message, ScriptedFeed, Talk
 from tests.browser.unit.site import History, Site
 from tests.waiting import eventually
 
@@ -131,3 +132,68 @@ def test_a_history_of_another_epoch_is_a_reset(page: Page, site: Site, feed_serv
     again = talk.hear("sub", 1)
     assert (again["epoch"], again["after"]) == ("e2", 0)
     assert client.told[0][1]["reason"] == "epoch"
+
+
+COUNT = """() => {
+  const real = window.fetch;
+  window.begun = window.over = 0;
+  window.fetch = (...asked) => {
+    window.begun += 1;
+    return real(...asked).finally(() => { window.over += 1; });
+  };
+}"""
+
+
+def too_far(talk: Talk, head: int) -> Message:
+    """Greet, and send the client's first question to the history pages; the question."""
+    talk.welcome()
+    sub = talk.hear("sub")
+    talk.say({"t": "reset", "id": sub["id"], "reason": "too_far", "epoch": "e1", "first": 1, "head": head})
+    return sub
+
+
+@pytest.mark.parametrize("late", [False, True], ids=["while stopped", "once started again"])
+def test_a_page_that_comes_after_a_stop_is_not_applied_and_read_again_after_it(
+    late: bool, page: Page, site: Site, feed_server: ScriptedFeed
+) -> None:
+    whole = history_of(head=7000, page_events=2000)
+    held, let_go = threading.Event(), threading.Event()
+
+    def answer(query: dict[str, str]) -> tuple[int, str]:
+        if query["after"] == "2000" and not held.is_set():
+            held.set()
+            let_go.wait(30)
+        return whole(query)
+
+    site.history = answer
+    page.evaluate(COUNT)
+    client = start(page, feed_server)
+    too_far(feed_server.talk(0), head=7000)
+    assert held.wait(10)
+    page.evaluate("() => window.feed.stop()")
+    if not late:
+        let_go.set()
+        eventually(lambda: page.evaluate("() => window.over") == 2, what="the second page's end")
+        assert client.cursor["seq"] == 2000
+    page.evaluate("() => window.feed.start()")
+    assert too_far(feed_server.talk(1), head=7000)["after"] == 2000
+    again = accept(feed_server.talk(1), head=7000, n=1)
+    let_go.set()
+    feed_server.talk(1).say(ev(again, 6001, 7000), {"t": "caught_up", "id": again["id"], "seq": 7000})
+    client.shows("live")
+    assert client.seqs == list(range(1, 7001))
+
+
+def test_a_feed_that_was_stopped_asks_an_unreachable_server_for_no_page(
+    page: Page, site: Site, feed_server: ScriptedFeed
+) -> None:
+    site.history = lambda query: (503, "")
+    page.clock.install()
+    page.evaluate(COUNT)
+    start(page, feed_server)
+    too_far(feed_server.talk(0), head=7000)
+    eventually(lambda: page.evaluate("() => window.over") == 1, what="a page that cannot be had")
+    page.evaluate("() => window.feed.stop()")
+    begun = page.evaluate("() => window.begun")
+    page.clock.run_for(60_000)
+    assert page.evaluate("() => window.begun") == begun

@@ -177,6 +177,7 @@ export class LiveFeed extends EventTarget {
     for (const type of ["visibilitychange", "resume"]) document.removeEventListener(type, this.#wake);
     this.#trial.stop();
     this.#leave();
+    for (const subscription of this.#subscriptions) subscription.stopped();
     this.#statusChanged();
   }
 

@@ -115,6 +115,13 @@ export class Subscription extends EventTarget {
     if (this.state === "asked" || this.state === "streaming") this.state = "waiting";
   }
 
+  /** The feed was stopped: history pages are not read on, either. Started again, it asks from the cursor. */
+  stopped() {
+    this.#abort.abort();
+    this.#abort = new AbortController();
+    if (this.state === "paging") this.state = "waiting";
+  }
+
   /**
    * A message with our id.
    *
@@ -330,17 +337,13 @@ export class Subscription extends EventTarget {
 
   /** Read pages from the cursor until near the head, then ask on the socket again. Needs no socket. */
   async #readPages() {
+    const { signal } = this.#abort;
     this.state = "paging";
     this.#link.changed();
-    for (let failures = 0; this.state === "paging";) {
+    for (let failures = 0; !signal.aborted;) {
       const query = { feed: this.key, epoch: this.cursor.epoch, after: this.cursor.seq };
-      const answer = await fetchPage(
-        this.#link.historyPath,
-        query,
-        this.#link.times.pageMs,
-        this.#abort.signal,
-      );
-      if (this.#abort.signal.aborted) return;
+      const answer = await fetchPage(this.#link.historyPath, query, this.#link.times.pageMs, signal);
+      if (signal.aborted) return;
       if (answer.is === "refused") return this.#fail(answer.code);
       if (answer.is === "reset") return this.#reset(answer.reset);
       if (answer.is === "again") {
@@ -357,7 +360,7 @@ export class Subscription extends EventTarget {
       if (page.to > page.prev) this.#apply(page);
       if (page.to === page.prev || page.head - page.to <= NEAR_EVENTS) break;
     }
-    if (this.state === "paging") this.#ask();
+    if (!signal.aborted) this.#ask();
   }
 
   /**
