@@ -124,6 +124,19 @@ def test_pieces_of_a_line_become_one_row_though_others_write_between(
     expect(rows(element)).to_have_text(["half a line", "other", "next"])
 
 
+@pytest.mark.parametrize("origin", [None, "writer"])
+def test_pieces_of_one_lane_join_no_line_of_another(
+    origin: str | None, page: Page, site: Site, feed_server: ScriptedFeed
+) -> None:
+    element = show(page, site, feed_server)
+    sub = accept(feed_server.talk(0), head=3)
+    feed_server.talk(0).say(
+        ev(sub, 0, ("a", "cont", origin, ["half "]), ("b", "line", origin, ["other"])),
+        ev(sub, 2, ("a", "line", origin, ["a line"])),
+    )
+    expect(rows(element)).to_have_text(["half a line", "other"])
+
+
 def test_the_page_holds_so_many_rows_and_says_how_many_it_let_go(
     page: Page, site: Site, feed_server: ScriptedFeed
 ) -> None:

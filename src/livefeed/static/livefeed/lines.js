@@ -2,8 +2,8 @@
 /**
  * The lines of a `<live-feed>`: at most so many rows, the newest ones, and the figure of those that had to go.
  *
- * A `cont` is a piece of a line: what follows of the same origin joins it, until its `line` comes. A row takes
- * ROW_CHARS; what is longer goes on in the next one. The pane stays at its end if it was there.
+ * A `cont` is a piece of a line: what follows of the same lane and origin joins it, until its `line` comes. A row
+ * takes ROW_CHARS; what is longer goes on in the next one. The pane stays at its end if it was there.
  */
 
 /** @typedef {import("./subscription.js").Group} Group */
@@ -25,7 +25,7 @@ export class Lines {
   #pane;
   #say;
   #gone = 0;
-  /** @type {Map<string | null, HTMLElement>} */
+  /** @type {Map<string, HTMLElement>} by lane and origin */
   #open = new Map();
 
   /**
@@ -45,10 +45,12 @@ export class Lines {
    */
   apply(groups, every) {
     const fresh = document.createDocumentFragment();
-    for (const [lane, kind, origin, , , items] of groups)
+    for (const [lane, kind, origin, , , items] of groups) {
+      const writer = JSON.stringify([lane, origin]);
       for (const data of items)
-        if (kind === "line" || kind === "cont") this.#piece(fresh, origin, textOf(data), kind === "cont");
+        if (kind === "line" || kind === "cont") this.#piece(fresh, writer, textOf(data), kind === "cont");
         else if (every) fresh.append(row(`${lane} ${kind} ${JSON.stringify(data)}`));
+    }
     this.#add(fresh);
   }
 
@@ -68,17 +70,17 @@ export class Lines {
 
   /**
    * @param {DocumentFragment} fresh
-   * @param {string | null} origin
+   * @param {string} writer its lane and origin
    * @param {string} text
    * @param {boolean} goesOn
    */
-  #piece(fresh, origin, text, goesOn) {
-    let open = this.#open.get(origin);
+  #piece(fresh, writer, text, goesOn) {
+    let open = this.#open.get(writer);
     // A row that had to go takes no more text.
     if (open?.parentNode && (open.textContent ?? "").length < ROW_CHARS) open.append(text);
     else fresh.append((open = row(text)));
-    if (!goesOn) this.#open.delete(origin);
-    else if (this.#open.size < OPEN || this.#open.has(origin)) this.#open.set(origin, open);
+    if (!goesOn) this.#open.delete(writer);
+    else if (this.#open.size < OPEN || this.#open.has(writer)) this.#open.set(writer, open);
   }
 
   /** @param {DocumentFragment} fresh */
