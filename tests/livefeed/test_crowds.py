@@ -27,6 +27,7 @@ from tests.waiting import eventually
 pytestmark = pytest.mark.django_db(transaction=True)
 
 MIB = 1024 * 1024
+NEVER_S = 600
 
 
 @pytest.fixture(scope="module")
@@ -34,6 +35,24 @@ def server(django_db_setup: None) -> Iterator[Watched]:
     """One server for all, with the deadlines that are shipped."""
     livefeed = {"READER_LINGER_S": 0.1}
     with watched(str(connection.settings_dict["NAME"]), settings.SESSION_COOKIE_NAME, livefeed) as one:
+        yield one
+
+
+@pytest.fixture
+def narrow(django_db_setup: None) -> Iterator[Watched]:
+    """A server whose kernel takes less for a client than its window lets through, and that lets nobody go."""
+    livefeed = {
+        "WINDOW_MIN_BYTES": DEFAULTS["WINDOW_MAX_BYTES"],
+        "ACK_TIMEOUT_S": NEVER_S,
+        "READER_LINGER_S": 0.1,
+    }
+    launcher = {
+        "SEND_BUFFER_BYTES": 16_384,
+        "TCP_USER_TIMEOUT_MS": NEVER_S * 1000,
+        "WS_PING_TIMEOUT_S": NEVER_S,
+    }
+    name = str(connection.settings_dict["NAME"])
+    with watched(name, settings.SESSION_COOKIE_NAME, livefeed, launcher) as one:
         yield one
 
 
@@ -46,19 +65,25 @@ def baseline(server: Watched) -> Iterator[dict[str, int]]:
 
 
 def test_199_clients_get_everything_beside_one_that_is_stalled(
-    server: Watched, cookie: str, baseline: dict[str, int], feed: str
+    narrow: Watched, cookie: str, feed: str
 ) -> None:
-    write(feed, 10)
-    with Wire(server.port, {"Cookie": cookie, "Origin": ORIGIN}, buffer_bytes=2_048) as stalled:
+    """Not only its window is used up: what the server sends it waits for the kernel."""
+    for _ in range(30):
+        livefeed.append(feed, [livefeed.Chunk("t", "line", ["x" * 8_000])])
+    baseline = narrow.holds()
+    with Wire(narrow.port, {"Cookie": cookie, "Origin": ORIGIN}, buffer_bytes=2_048) as stalled:
         stalled.say(t="hello")
         stalled.say(t="sub", id=1, feed=feed, epoch=None, after=0)
+        eventually(lambda: narrow.holds()["blocked"] == 1, 30, "a send to the stalled one waits")
         visitor = Visitor(cookie, "reference")
-        crowd = Crowd([visitor.client(feed, server.port) for _ in range(199)])
-        eventually(lambda: server.holds()["watchers"] == 200, 60)
+        crowd = Crowd([visitor.client(feed, narrow.port) for _ in range(199)])
+        eventually(lambda: narrow.holds()["watchers"] == 200, 60)
         write(feed, 600, per_append=20)
         livefeed.close(feed)
         crowd.assert_log()
-        eventually(lambda: server.holds()["watchers"] == 1, what="the stalled one is still there")
+        eventually(lambda: narrow.holds()["watchers"] == 1, what="the stalled one is still there")
+        assert narrow.holds()["blocked"] == 1
+    narrow.returns_to(baseline)
 
 
 def at_least(client: Follower, seq: int) -> bool:

@@ -16,6 +16,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from uvicorn.protocols.websockets.wsproto_impl import WSProtocol
+
 from tests.livefeed.serving import ROOT, application, settings
 from tests.waiting import eventually
 
@@ -67,9 +69,15 @@ async def serve(limits: dict[str, Any]) -> None:
             held()
             | {"sockets": open_sockets(), "most_memory": most_memory_bytes()}
             | {"reads": reads.calls, "reads_at_once": reads.most}
+            | {"blocked": sum(_blocked(one) for one in server.server_state.connections)}
         )
     server.should_exit = True
     await serving
+
+
+def _blocked(connection: object) -> bool:
+    """Is this a WebSocket whose next send waits, because its peer does not read?"""
+    return isinstance(connection, WSProtocol) and not connection.writable.is_set()
 
 
 def _say(fact: dict[str, Any]) -> None:
@@ -95,7 +103,9 @@ class Watched:
         self.port: int = self._line()["port"]
 
     def holds(self) -> dict[str, int]:
-        """What the server holds now: see `bounds`, and reads of frames so far and at once at most."""
+        """What the server holds now: see `bounds`; reads of frames so far and at once at most; sockets whose
+        next send waits for the peer.
+        """
         assert self._process.stdin is not None
         self._process.stdin.write("?\n")
         self._process.stdin.flush()
