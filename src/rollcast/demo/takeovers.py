@@ -95,7 +95,7 @@ class Takeovers:
                 self._say({"takeover_s": round(now - expected.since, 1), "rows": len(expected.fences)})
 
     def remarks(self) -> Iterator[str]:
-        """Which takeovers took longer than we promise, and what was never taken over, though not at its end."""
+        """Which takeovers took longer than we promise, and what never came to one although it had to."""
         for seconds in self.took:
             if seconds > PROMISED_S:
                 yield f"a takeover took {seconds:.1f} s, and not at most {PROMISED_S:g} s"
