@@ -72,12 +72,21 @@ def test_a_console_without_a_worker_and_a_worker_beside_it(home: Path, tmp_path:
             table.writerows(fleet.rows)
         imported = rollcast(home, "hosts", "import", str(tmp_path / "hosts.csv"))
         assert imported.stdout == "2 created, 0 updated, 0 unchanged\n", imported.stderr
-        with running("worker", "--home", str(home)) as (_, said):
-            assert said.startswith("worker ")
-            watched = rollcast(home, "rollout", "start", "greet", "--waves", "rest", "--watch")
-        assert watched.returncode == 0, watched
+        start = ("rollout", "start", "greet", "--waves", "rest", "--watch", "--home", str(home))
+        with subprocess.Popen(
+            [*COMMAND, *start], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=ENVIRONMENT
+        ) as watching:
+            try:
+                assert watching.stderr is not None
+                assert watching.stderr.readline() == "rollcast: No worker is running.\n"
+                with running("worker", "--home", str(home)) as (_, said):
+                    assert said.startswith("worker ")
+                    watched, _ = watching.communicate(timeout=120)
+            finally:
+                watching.kill()
+        assert watching.returncode == 0, watched
         for line in ("eu-01 | 你好 from eu-01", "us-01 · 1 say hello succeeded", "rollout 1 succeeded"):
-            assert line in watched.stdout.splitlines()
+            assert line in watched.splitlines()
         link = rollcast(home, "sign-in").stdout.strip()
         assert link.startswith(url + "/sign-in/link/")
         with urllib.request.urlopen(link, timeout=20) as page:

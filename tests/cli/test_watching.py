@@ -1,4 +1,4 @@
-"""`rollout watch` and what retention has taken."""
+"""`rollout watch`: what it says beside the lines."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 import livefeed
 from rollcast.cli.showing import print_rollout
-from rollcast.cli.watching import Screen, groups_of, show
+from rollcast.cli.watching import Screen, Standstills, groups_of, show
+from rollcast.rollouts import leases
 
 
 def test_what_became_of_hosts_and_workers_is_said_with_evidence_and_time() -> None:
@@ -51,6 +52,24 @@ def test_a_rollout_shows_what_was_seen_of_each_cancelled_step(
     }
     print_rollout(page, {"eu-01": None})
     assert capsys.readouterr().out.splitlines()[2].split() == ["eu-01", "1", "cancelled", "1/1", evidence]
+
+
+@pytest.mark.django_db
+def test_what_keeps_everything_from_going_on_is_said_once(capsys: pytest.CaptureFixture[str]) -> None:
+    said = Standstills(every_s=0)
+    beat_at = time.time() - 3600
+    leases.register("w1", beat_at, {})
+    since = time.strftime("%H:%M:%S", time.localtime(beat_at))
+    said.look()
+    said.look()
+    assert capsys.readouterr().err.splitlines() == [
+        f"rollcast: No worker is running. (since {since})",
+        "          Nothing happens until one does: start rollcast worker.",
+    ]
+    leases.register("w2", time.time(), {})
+    said.look()
+    said.look()
+    assert capsys.readouterr().err == "rollcast: It goes on.\n"
 
 
 @pytest.mark.django_db

@@ -107,7 +107,7 @@ def start(given: argparse.Namespace) -> int:
         return _preview(actions.preview_rollout(request), as_json=given.json)
     rollout_id = actions.start_rollout(request, actor())
     print_json({"id": rollout_id}) if given.json else print(f"rollout {rollout_id} started", flush=True)
-    if not given.json and not leases.n_alive(time.time()):
+    if not given.json and not given.watch and not leases.n_alive(time.time()):
         say("no worker is running, so nothing happens yet", "Start one: rollcast up, or rollcast worker.")
     return follow(rollout_id, as_json=given.json) if given.watch else OK
 

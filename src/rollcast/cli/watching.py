@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rollcast.cli.said import FAILED, OK, print_json, result, shown, time_of_day
+from rollcast.cli.said import FAILED, OK, print_json, result, say, shown, time_of_day
 
 # Reading a head costs a millisecond; a person does not see a delay below this.
 POLL_S: Final = 0.2
+# So often it is asked what keeps everything from going on, as on the rollout's page.
+ASK_S: Final = 5.0
 _NEVER_SET: Final = threading.Event()
 
 
 def follow_feed(rollout_id: int, *, as_json: bool) -> int:
     """Print everything from the rollout's beginning to its end; LookupError if there is none.
 
-    Exit code OK if it succeeded, FAILED otherwise.
+    What keeps everything from going on is said on stderr. Exit code OK if it succeeded, FAILED otherwise.
     """
     from rollcast.rollouts.queries import rollout_page
 
@@ -28,7 +31,7 @@ def follow_feed(rollout_id: int, *, as_json: bool) -> int:
         steps=[step["name"] for step in page["steps"]],
         colour=sys.stdout.isatty(),
     )
-    for group in groups_of(page["feed"]["key"]):
+    for group in groups_of(page["feed"]["key"], Standstills().look):
         show(group, screen, as_json=as_json)
     page = rollout_page(rollout_id)
     state = page["rollout"]["state"]
@@ -45,8 +48,36 @@ class Hole:
     first: int
 
 
-def groups_of(key: str) -> Iterator[Any]:
-    """The feed's groups and Holes in order, waiting for more until it is closed and read to its head."""
+class Standstills:
+    """Says once what keeps everything from going on, since when and the cure; and when it is over."""
+
+    def __init__(self, every_s: float = ASK_S) -> None:
+        self._every_s = every_s
+        self._next = 0.0
+        self._said: str | None = None
+
+    def look(self) -> None:
+        """Look again, if it is time; for whoever waits."""
+        from rollcast.rollouts.standstill import standstill
+
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + self._every_s
+        found = standstill(time.time())
+        code = found.problem.code if found else None
+        if found and code != self._said:
+            since = f" (since {time_of_day(round(found.since * 1000))})" if found.since else ""
+            say(found.problem.message + since, found.problem.cure_text)
+        elif self._said and not found:
+            say("It goes on.")
+        self._said = code
+
+
+def groups_of(key: str, idle: Callable[[], None] = lambda: None) -> Iterator[Any]:
+    """The feed's groups and Holes in order, waiting for more until it is closed and read to its head.
+
+    `idle` is called while there is nothing new.
+    """
     import livefeed
 
     after = 0
@@ -63,6 +94,7 @@ def groups_of(key: str) -> Iterator[Any]:
             continue
         if page.closed:
             return
+        idle()
         _NEVER_SET.wait(POLL_S)
 
 
