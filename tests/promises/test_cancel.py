@@ -153,7 +153,8 @@ def test_a_worker_frozen_before_its_start_and_woken_after_the_cancel_runs_nothin
     shop.start_worker()
     step = cancelled_step(shop.until_ended(rollout))
     (tmp_path / "open").touch()
-    eventually(lambda: processes_of("\0start\0.rollcast/") or (tmp_path / "left").exists(), 30)
+    epoch = shop.page(rollout)["feed"]["epoch"].partition(".")[0]
+    eventually(lambda: processes_of(f"\0start\0.rollcast/{epoch}/") or (tmp_path / "left").exists(), 30)
     frozen.thaw()  # the host is ready for the script by now
     eventually((tmp_path / "left").exists, 30)
     frozen.end()

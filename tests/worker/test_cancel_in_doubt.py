@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -56,20 +57,21 @@ if [ "$(stat -c %s "$0.$$")" = {size} ]; then
 fi
 {sha256sum} < "$0.$$"
 """
-UPLOADS = "- name: bring\n  upload: {file: game.bin, to: builds/game.bin}\n"
+UPLOADS = "- name: bring\n  upload: {{file: game.bin, to: {to}/game.bin}}\n"
 
 
 @pytest.fixture
-def slow_hash(bench: Bench, tmp_path: Path) -> Path:
-    """The folder of a `sha256sum` that takes its time for the file of the recipe."""
+def slow_hash(bench: Bench, tmp_path: Path) -> Iterator[Path]:
+    """The folder of a `sha256sum` that takes its time for the recipe's file, which goes to `tmp_path/to`."""
     (bench.files / "game.bin").write_bytes(BUILD)
-    bench.recipe(UPLOADS)
+    bench.recipe(UPLOADS.format(to=tmp_path / "to"))
     folder = tmp_path / "slow"
     folder.mkdir()
     text = SLOW_HASH.format(size=len(BUILD), folder=folder, sha256sum=need("sha256sum"))
     (folder / "sha256sum").write_text(text)
     (folder / "sha256sum").chmod(0o755)
-    return folder
+    yield folder
+    (folder / "hash").touch()
 
 
 def test_an_upload_that_is_cancelled_while_the_host_checks_it_is_not_put_in_place(
@@ -85,8 +87,8 @@ def test_an_upload_that_is_cancelled_while_the_host_checks_it_is_not_put_in_plac
         step = bench.until_ended(rollout)["targets"][0]["steps"][0]
         assert (step["state"], step["stop_evidence"]) == ("cancelled", "stopped")
         (slow_hash / "hash").touch()
-        eventually(lambda: not processes_of("builds/game.bin"), 20)
-        assert list((bench.home / "builds").iterdir()) == []
+        eventually(lambda: not processes_of(str(tmp_path / "to")), 20)
+        assert list((tmp_path / "to").iterdir()) == []
         bench.stop_workers()
 
 
@@ -107,4 +109,3 @@ def test_an_upload_that_is_cancelled_without_contact_is_not_believed_to_be_over(
     cable.up = True
     page = bench.until_ended(rollout)
     assert page["targets"][0]["steps"][0]["stop_evidence"] == "stopped"
-    (slow_hash / "hash").touch()
