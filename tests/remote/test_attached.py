@@ -98,7 +98,7 @@ async def test_detaching_is_refused_by_its_own_error(connection: Connection, dir
     with pytest.raises(NothingWritable, match="rollcast"):
         await connection.start(directory, {}, b"touch /tmp/never", timeout_s=1, max_output=1)
     with pytest.raises(UploadRefused):
-        await connection.upload(__file__, "there", "0" * 64, 0o644, lambda _sent, _total: None)
+        await connection.upload(directory, __file__, "there", "0" * 64, 0o644, lambda _sent, _total: None)
 
 
 async def test_a_step_says_everything_in_order_and_ends(connection: Connection, directory: str) -> None:
@@ -115,6 +115,13 @@ async def test_a_step_finds_what_a_detached_one_does(connection: Connection, dir
     script = "cat; echo $# $unset; trap 'echo int; exit 5' INT; kill -INT $$; sleep 9\n\n\n"
     reading = await read(connection, directory, script)
     assert (reading.data, reading.ended.code) == (b"0\nint\n", 5)
+
+
+async def test_a_step_may_signal_its_own_group(connection: Connection, directory: str) -> None:
+    for name in ("USR1", "TERM"):
+        script = f"trap 'echo got' {name}; kill -s {name} 0; echo after; exit 4"
+        reading = await read(connection, directory, script)
+        assert (reading.data, reading.ended.code) == (b"got\nafter\n", 4)
 
 
 async def test_no_value_stands_in_a_command_line(connection: Connection, directory: str) -> None:

@@ -49,9 +49,10 @@ rc_start_attached() { # DIR NBYTES SHA256 ENDMARK GRACE BUFFERING SHELL...
         export PYTHONUNBUFFERED=1
         if command -v stdbuf > /dev/null 2>&1; then set -- stdbuf -oL -eL "$@"; fi
     fi
-    # The session's leader only waits: it keeps the step's name, whatever the step execs. The trap is not inherited.
+    # The session's leader only waits: it keeps the step's name, whatever the step execs, and lives through what the step
+    # sends to its own group. The trap is not inherited. So the group of a step has not its own number here, but is `0`.
     printf %s "$rc_sent" |
-        setsid sh -c 'trap : HUP INT QUIT TERM; "$@"; exit' "rollcast-step:$rc_dir" \
+        setsid sh -c 'trap : HUP INT QUIT TERM ALRM USR1 USR2; "$@"; exit' "rollcast-step:$rc_dir" \
             "$@" -c 'eval "$1"' rollcast "$rc_text" step "$rc_count" "$rc_digest" 3<&-
     rc_code=$?
     kill -s TERM "$rc_lifeline" 2> /dev/null
