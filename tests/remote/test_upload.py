@@ -12,9 +12,11 @@ from rollcast.remote.connection import RunnerConnection
 from rollcast.remote.connector import Connection
 from rollcast.remote.errors import ContactLost, UploadRefused
 from rollcast.remote.journal import STDERR, ControlLines
+from rollcast.remote.runner import token
 from tests.remote.hosts import Host
 from tests.waiting import eventually
 
+ATTEMPT = ".rollcast/e/r1/t1/s0/a1"
 CONTENT = bytes(range(256)) * 8_000  # 2 MB, every byte value
 
 
@@ -32,7 +34,7 @@ def sha256(content: bytes) -> str:
 async def upload(connection: Connection, path: Path, to: str, digest: str) -> list[tuple[int, int]]:
     """Upload and return the progress that was told."""
     told: list[tuple[int, int]] = []
-    await connection.upload(path, to, digest, 0o640, lambda done, total: told.append((done, total)))
+    await connection.upload(ATTEMPT, path, to, digest, 0o640, lambda done, total: told.append((done, total)))
     return told
 
 
@@ -99,20 +101,22 @@ async def test_a_place_that_cannot_be_written_says_so(
             await upload(connected, build, to, sha256(CONTENT))
 
 
-@pytest.mark.parametrize(("abandoned", "stored"), [(CONTENT, False), (b"another file", True)])
+@pytest.mark.parametrize(("abandoned", "stored"), [(ATTEMPT, False), (f"{ATTEMPT}0", True)])
 async def test_an_upload_that_is_given_up_is_not_put_in_place(
-    connected: Connection, shell_host: Host, abandoned: bytes, stored: bool
+    connected: Connection, shell_host: Host, abandoned: str, stored: bool
 ) -> None:
     assert isinstance(connected, RunnerConnection)
     to = shell_host.home / f"given-up{shell_host.new_directory().replace('/', '-')} 文件's" / "[file] *"
-    pipe, read = await connected.call("receive", str(to), len(CONTENT), sha256(CONTENT), "644")
+    pipe, read = await connected.call(
+        "receive", str(to), len(CONTENT), sha256(CONTENT), "644", token(ATTEMPT)
+    )
     lines = ControlLines()
     await pipe.send(CONTENT[:-1])
     while not list(to.parent.glob(".*.part")):
         got = await pipe.inbox.get()
         assert got is not None
         read.append(got)
-    await connected.abandon(str(to), sha256(abandoned))
+    await connected.abandon(abandoned, str(to))
     await pipe.send(CONTENT[-1:])
     pipe.send_eof()
     while (got := await pipe.inbox.get()) is not None:
@@ -120,7 +124,7 @@ async def test_an_upload_that_is_given_up_is_not_put_in_place(
     said = [line for stream, data in read if stream == STDERR for line in lines.feed(data)]
     assert ("stored" in said) == to.exists() == stored
     assert list(to.parent.iterdir()) == [to] * stored
-    await connected.abandon(str(to), sha256(CONTENT))
+    await connected.abandon(ATTEMPT, str(to))
     assert to.exists() == stored
 
 
@@ -137,7 +141,7 @@ async def test_an_upload_that_was_cut_leaves_nothing_and_can_be_repeated(any_hos
             raise Cut
 
     with pytest.raises(Cut):
-        await connection.upload(build, to, sha256(CONTENT), 0o644, cut)
+        await connection.upload(ATTEMPT, build, to, sha256(CONTENT), 0o644, cut)
     await connection.close()
     with pytest.raises(ContactLost):
         await upload(connection, build, to, sha256(CONTENT))

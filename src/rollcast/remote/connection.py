@@ -107,17 +107,18 @@ class RunnerConnection(Connection, ABC):
     @override
     async def upload(
         self,
+        directory: str,
         local_path: Path | str,
         remote_path: str,
         sha256: str,
         mode: int,
         progress: Callable[[int, int], None],
     ) -> None:
-        await send_file(self, Path(local_path), remote_path, sha256, mode, progress)
+        await send_file(self, Path(local_path), remote_path, sha256, mode, runner.token(directory), progress)
 
     @override
-    async def abandon(self, remote_path: str, sha256: str) -> None:
-        answer = await self._ask("abandon", remote_path, sha256)
+    async def abandon(self, directory: str, remote_path: str) -> None:
+        answer = await self._ask("abandon", remote_path, runner.token(directory))
         if answer != ["abandoned"]:
             raise RunnerError(f"{self.spec.name}: the runner answered {' '.join(answer)!r} to abandon")
 

@@ -186,6 +186,7 @@ class Connection(Protocol):
 
     async def upload(
         self,
+        directory: str,
         local_path: Path | str,
         remote_path: str,
         sha256: str,
@@ -194,13 +195,14 @@ class Connection(Protocol):
     ) -> None:
         """Put a file on the host, whole or not at all; repeating it is harmless.
 
+        `directory` names the attempt, for `abandon`, and is not made.
         `remote_path` is absolute or relative to the home folder. `progress(bytes, total)` is called as
         bytes leave. Raises UploadRefused when the file or what arrived has another digest, or the host
         cannot store it.
         """
 
-    async def abandon(self, remote_path: str, sha256: str) -> None:
-        """See to it that no transfer of that file which is still under way puts it in its place.
+    async def abandon(self, directory: str, remote_path: str) -> None:
+        """Throw away what this attempt has sent of a file so far: nothing of it is put in its place any more.
 
         Raises RunnerError when the host cannot do that, NothingWritable when none was ever under way there.
         """

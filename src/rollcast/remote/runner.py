@@ -104,6 +104,11 @@ def start_arguments(
     return (directory, 0, env_bytes, len(sent), digest, max_output, math.ceil(timeout_s), buffering)
 
 
+def token(directory: str) -> str:
+    """What stands for an attempt in the name of a file that is not whole yet: a short word."""
+    return hashlib.sha256(directory.encode()).hexdigest()[:12]
+
+
 def parse_look(answer: str) -> Look:
     """The answer to `look`; raises RunnerError for anything else."""
     match answer.split(" "):

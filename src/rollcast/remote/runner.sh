@@ -5,8 +5,8 @@
 #   start DIR OFFSET ENVBYTES NBYTES SHA256 LIMIT TIMEOUT BUFFERING < env+script, then the lifeline
 #   attach DIR OFFSET < lifeline
 #   seal DIR | look DIR | stop DIR GRACE | digest DIR FROM TO ... | clean DIR
-#   receive PATH NBYTES SHA256 MODE < file
-#   abandon PATH SHA256
+#   receive PATH NBYTES SHA256 MODE TOKEN < file
+#   abandon PATH TOKEN
 #
 # What it promises
 #   1. A start that was cut while being sent runs nothing.    Count and SHA-256 are checked before run/ exists.
@@ -229,8 +229,8 @@ rc_clean() {
     rc_say cleaned
 }
 
-rc_receive() { # PATH NBYTES SHA256 MODE
-    rc_name_parts "$1" "$3"
+rc_receive() { # PATH NBYTES SHA256 MODE TOKEN
+    rc_name_parts "$1" "$5"
     if [ -d "$1" ]; then rc_fail "$1 is a folder"; fi
     if [ -f "$1" ] && [ "$(rc_size "$1")" = "$2" ] && [ "$(rc_sha256 < "$1")" = "$3" ]; then
         chmod "$4" "$1" || rc_fail "cannot change the mode of $1"
@@ -251,14 +251,14 @@ rc_receive() { # PATH NBYTES SHA256 MODE
     rc_say "$rc_answer"
 }
 
-# PATH SHA256: the folder of that file in rc_folder, and how the names of its unfinished copies begin in rc_parts.
-rc_name_parts() {
+# The folder of that file in rc_folder, and how the names of this attempt's unfinished copies of it begin in rc_parts.
+rc_name_parts() { # PATH TOKEN
     case $1 in */*) rc_folder=${1%/*} ;; *) rc_folder=. ;; esac
-    rc_parts="$rc_folder/.${1##*/}.$(printf %.12s "$2")"
+    rc_parts="$rc_folder/.${1##*/}.$2"
 }
 
 # What is being received has no part any more that could be put in its place.
-rc_abandon() { # PATH SHA256
+rc_abandon() { # PATH TOKEN
     rc_name_parts "$1" "$2"
     rm -f "$rc_parts".*.part 2> /dev/null || rc_fail "cannot remove the unfinished copy of $1"
     rc_say abandoned

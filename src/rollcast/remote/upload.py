@@ -33,6 +33,7 @@ async def send_file(
     remote_path: str,
     sha256: str,
     mode: int,
+    token: str,
     progress: Callable[[int, int], None],
 ) -> None:
     """See `connector.Connection.upload`."""
@@ -44,7 +45,7 @@ async def send_file(
     try:
         total = (await asyncio.to_thread(local_path.stat)).st_size
         try:
-            pipe, read = await connection.call("receive", remote_path, total, sha256, f"{mode:o}")
+            pipe, read = await connection.call("receive", remote_path, total, sha256, f"{mode:o}", token)
         except (NothingWritable, ForcedCommand) as error:
             raise UploadRefused(error.message) from error
         try:

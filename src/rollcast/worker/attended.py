@@ -15,8 +15,8 @@ from typing import Final
 from rollcast.conf import option
 from rollcast.engine.recipe import Step, fill
 from rollcast.engine.states import StepState, StopEvidence
-from rollcast.remote.connector import Connection
-from rollcast.remote.errors import NothingWritable, RunnerError, UploadRefused
+from rollcast.remote.connector import Connection, step_directory
+from rollcast.remote.errors import ForcedCommand, NothingWritable, RunnerError, UploadRefused
 from rollcast.rollouts.actions import ProgressEntry
 from rollcast.rollouts.queries import RunRow, TargetPlan
 from rollcast.worker.hand import Changed, Hand
@@ -41,7 +41,10 @@ async def upload_on(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, conne
     try:
         async with asyncio.timeout(max(0.0, left)):
             await hand.unless_cancelled(
-                plan, connection.upload(path, fill(step.to, plan.params), sha256, step.mode, progress)
+                plan,
+                connection.upload(
+                    _attempt(hand, plan, run), path, fill(step.to, plan.params), sha256, step.mode, progress
+                ),
             )
     except UploadRefused as error:
         await hand.change_step(key, StepState.FAILED, reason=error.code, detail=error.message)
@@ -56,14 +59,13 @@ async def stop_upload(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, con
 
     Raises Changed when the target is taken or the cancel is accepted as it stands, ContactLost.
     """
-    _path, sha256 = plan.files[fill(step.file, plan.params)]
     now: TargetPlan | None = plan
     while True:
         if now is None:
             raise Changed
         try:
-            with contextlib.suppress(NothingWritable):  # then there never was a transfer
-                await connection.abandon(fill(step.to, plan.params), sha256)
+            with contextlib.suppress(NothingWritable, ForcedCommand):  # then there never was a transfer
+                await connection.abandon(_attempt(hand, plan, run), fill(step.to, plan.params))
             break
         except RunnerError as error:
             await hand.note_evidence(now, StopEvidence.UNCONFIRMED, error.message)
@@ -71,6 +73,11 @@ async def stop_upload(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, con
         now = await hand.plan()
     fields = {"stop_evidence": StopEvidence.STOPPED.value, "detail": ""}
     await hand.change_step((run.step_index, run.attempt), StepState.CANCELLED, **fields)
+
+
+def _attempt(hand: Hand, plan: TargetPlan, run: RunRow) -> str:
+    """What names the attempt on its host."""
+    return step_directory(hand.context.epoch, plan.rollout_id, hand.target_id, run.step_index, run.attempt)
 
 
 class _Progress:
