@@ -60,6 +60,20 @@ def test_a_step_under_way_goes_on_and_a_cancel_still_stops_it(bench: Bench) -> N
     assert not any(is_alive(pid) for pid in pids)
 
 
+def test_a_wait_under_way_is_cancelled_without_any_doubt(bench: Bench) -> None:
+    bench.hosts("a")
+    bench.recipe("- name: soak\n  wait: 300s\n")
+    rollout = bench.start()
+    first = bench.worker()
+    bench.until_step(rollout, 0, "running")
+    assert first.stop(timeout_s=20)
+    spoil()
+    bench.worker()
+    bench.until(rollout, waits)
+    actions.cancel_rollout(rollout, "user:olga")
+    assert bench.until_ended(rollout)["targets"][0]["steps"][0]["stop_evidence"] == "stopped"
+
+
 def test_it_goes_on_once_the_recipe_can_be_read_again(bench: Bench) -> None:
     bench.hosts("a")
     bench.recipe("- name: say\n  run: echo said\n")

@@ -29,7 +29,7 @@ from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, 
 from rollcast.remote.follow import follow
 from rollcast.rollouts import queries
 from rollcast.rollouts.queries import TargetPlan
-from rollcast.worker.follow import MISSING, Follower, ReadAgain, Verdict
+from rollcast.worker.follow import Follower, ReadAgain, Verdict
 from rollcast.worker.hand import Changed, Hand, ended
 from rollcast.worker.output import OutputReader, covers
 from rollcast.worker.stop import end_state, stop_step
@@ -224,9 +224,13 @@ class Detached:
         return plan.view.state is TargetState.CANCELLING
 
     def _began(self, place: _Place) -> bool:
-        """Whether the host has said that the step runs: to us, or to a reader before us."""
+        """Whether the host has said that the step runs: to us, or to a reader before us.
+
+        Of what kind a step is that can no longer be read nobody knows; a wait has no folder and needs none.
+        """
         run = place.plan.latest
-        return self._heard_start or (run is not None and run.state is not StepState.STARTING)
+        told = run is not None and run.state is not StepState.STARTING and not place.plan.unreadable
+        return told or self._heard_start
 
     async def _stop(self, place: _Place) -> StopEvidence:
         """Stop until it is sure; what is not sure is kept and tried again."""
@@ -250,8 +254,6 @@ class Detached:
         if verdict.taken:
             return  # the start was made before: the next look attaches
         self._hand.answered()
-        if verdict.nothing_ran and self._began(place):
-            verdict = Verdict(interrupted=MISSING)  # sealed by a stop that found no folder any more
         cancelling = place.plan.view.state is TargetState.CANCELLING or evidence is not None
         fields: dict[str, Any] = {}
         if verdict.ended is not None:
@@ -262,8 +264,6 @@ class Detached:
             state = StepState.INTERRUPTED
             fields = {"reason": verdict.interrupted, "detail": verdict.detail}
         if cancelling:
-            if evidence is None and verdict.interrupted == MISSING:
-                evidence = await self._stop(place)  # no folder tells that the process is gone
             evidence = evidence or StopEvidence.STOPPED
             state = end_state(state, evidence)
             fields = {"detail": "", **fields, "stop_evidence": evidence.value}  # it says no more why not

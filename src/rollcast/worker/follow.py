@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final
 
 from rollcast.remote.connector import (
     Ended,
@@ -24,9 +23,6 @@ from rollcast.remote.connector import (
 )
 from rollcast.worker.output import OutputReader
 from rollcast.worker.recorder import Recorder
-
-# Why a step run is `interrupted`: its folder is gone from the host.
-MISSING: Final = "missing"
 
 
 @dataclass(frozen=True)
@@ -123,7 +119,7 @@ class Follower:
             case Ended():
                 return Verdict(ended=item, reason=self._reason)
             case Missing():
-                return Verdict(interrupted=MISSING)
+                return Verdict(interrupted="missing")
             case Gone(state=state):
                 return Verdict(interrupted=state)
             case Refused(why=why):
