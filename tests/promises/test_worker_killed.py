@@ -15,9 +15,6 @@ from tests.promises.test_cancel import cancelled_step
 from tests.waiting import eventually
 from tests.worker.conftest import is_alive
 
-everywhere = pytest.mark.parametrize("site", [*SITES, *MORE_SITES], indirect=True)
-with_another_worker = pytest.mark.parametrize("site", ["apart", *MORE_SITES], indirect=True)
-
 
 def counting(gate: str, name: str = "counts") -> str:
     """A step that must not run twice and counts until the gate opens; it notes that it began, and its pid."""
@@ -42,7 +39,7 @@ def ran(home: Path) -> list[str]:
     return (home / "ran").read_text().split()
 
 
-@everywhere
+@pytest.mark.parametrize("site", [*SITES, *MORE_SITES], indirect=True)
 def test_while_a_step_writes(site: Site) -> None:
     shop, home = site.installation, site.host.home
     rollout = shop.start(counting("gate") + counting("gate", "then"))
@@ -61,7 +58,6 @@ def test_while_a_step_writes(site: Site) -> None:
     assert shop.account(rollout, receiver).written >= 100
 
 
-@everywhere
 def test_while_the_step_ends(site: Site) -> None:
     shop, home = site.installation, site.host.home
     rollout = shop.start(counting("gate") + "- name: then\n  run: echo then >> $HOME/ran\n")
@@ -79,7 +75,6 @@ def test_while_the_step_ends(site: Site) -> None:
     shop.account(rollout, receiver)
 
 
-@everywhere
 def test_while_it_cancels(site: Site) -> None:
     shop, home = site.installation, site.host.home
     stays = "    trap '' TERM\n    echo here\n    while :; do sleep 0.1; done\n"
@@ -96,7 +91,7 @@ def test_while_it_cancels(site: Site) -> None:
     shop.account(rollout, receiver)
 
 
-@with_another_worker
+@pytest.mark.parametrize("site", ["apart"], indirect=True)
 def test_one_that_comes_back_after_its_lease_changes_nothing(site: Site) -> None:
     shop, home = site.installation, site.host.home
     rollout = shop.start(counting("gate") + counting("last", "then"))
