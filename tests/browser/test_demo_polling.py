@@ -48,7 +48,7 @@ def demo(tmp_path: Path, proxy: ChaosProxy) -> Iterator[DemoSite]:
 @pytest.fixture
 def page(demo: DemoSite, proxy: ChaosProxy) -> Iterator[Page]:
     """Signed in, on the page of a rollout that has just been started."""
-    with chromium() as browser:
+    with chromium(shell=True) as browser:
         context = browser.new_context(base_url=f"http://127.0.0.1:{proxy.port}", locale="en-GB")
         page = context.new_page()
         page.set_default_timeout(20_000)

@@ -45,7 +45,7 @@ SHOWN = """() => ({
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    with chromium() as one:
+    with chromium(shell=True) as one:
         yield one
 
 

@@ -89,7 +89,7 @@ def address(tmp_path: Path) -> Iterator[str]:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    with chromium() as started:
+    with chromium(shell=True) as started:
         yield started
 
 

@@ -42,7 +42,7 @@ class Work:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    with chromium() as one:
+    with chromium(shell=True) as one:
         yield one
 
 

@@ -51,7 +51,7 @@ def proxy(request: pytest.FixtureRequest, tmp_path: Path, supplier: socket.socke
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    with chromium() as one:
+    with chromium(shell=True) as one:
         yield one
 
 

@@ -59,7 +59,7 @@ def office(first: ForeignProject, tmp_path: Path) -> ForeignProject:
 
 @pytest.fixture
 def browser() -> Iterator[Browser]:
-    with chromium() as one:
+    with chromium(shell=True) as one:
         yield one
 
 
