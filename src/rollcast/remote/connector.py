@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 from rollcast.remote.journal import (
     Ended,
@@ -25,6 +25,7 @@ from rollcast.remote.journal import (
 )
 
 __all__ = [
+    "SEALED",
     "Attachment",
     "ConnectOptions",
     "Connection",
@@ -46,6 +47,10 @@ __all__ = [
 
 LookState = Literal["missing", "sealed", "unstarted", "alive", "ended", "gone", "interrupted"]
 Evidence = Literal["stopped", "already_ended", "unconfirmed"]
+
+
+# The detail of a StopAnswer that found nothing begun.
+SEALED: Final = "sealed"
 
 
 @dataclass(frozen=True)

@@ -16,13 +16,11 @@ from functools import cache
 from importlib import resources
 from typing import Final
 
-from rollcast.remote.connector import Look, StopAnswer
+from rollcast.remote.connector import SEALED, Look, StopAnswer
 from rollcast.remote.errors import RunnerError
 from rollcast.remote.journal import PREAMBLE, READY
 
 ABSENT: Final = "absent"  # said in place of READY when the runner must be put on the host first
-
-SEALED: Final = "sealed"  # detail of a stop that found nothing begun
 
 # Begins the answer of a deployment that was denied any place; what could be mended there is told otherwise.
 UNWRITABLE: Final = "unwritable"

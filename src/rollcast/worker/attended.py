@@ -9,17 +9,16 @@ host gets the file whole or not at all).
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Final
 
-from rollcast.conf import option
 from rollcast.engine.recipe import Step, fill
-from rollcast.engine.states import StepState, StopEvidence
-from rollcast.remote.connector import Connection, step_directory
-from rollcast.remote.errors import ForcedCommand, NothingWritable, RunnerError, UploadRefused
+from rollcast.engine.states import StepState
+from rollcast.remote.connector import Connection
+from rollcast.remote.errors import UploadRefused
 from rollcast.rollouts.actions import ProgressEntry
 from rollcast.rollouts.queries import RunRow, TargetPlan
-from rollcast.worker.hand import Changed, Hand
+from rollcast.worker.hand import Hand
+from rollcast.worker.stop import abandon_upload
 
 # Seconds between two events that say how far an upload is.
 PROGRESS_S: Final = 0.5
@@ -43,7 +42,7 @@ async def upload_on(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, conne
             await hand.unless_cancelled(
                 plan,
                 connection.upload(
-                    _attempt(hand, plan, run), path, fill(step.to, plan.params), sha256, step.mode, progress
+                    hand.directory(plan, key), path, fill(step.to, plan.params), sha256, step.mode, progress
                 ),
             )
     except UploadRefused as error:
@@ -55,29 +54,10 @@ async def upload_on(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, conne
 
 
 async def stop_upload(hand: Hand, plan: TargetPlan, step: Step, run: RunRow, connection: Connection) -> None:
-    """See to it that the file is not put in its place any more; what is not sure is kept and tried again.
-
-    Raises Changed when the target is taken or the cancel is accepted as it stands, ContactLost.
-    """
-    now: TargetPlan | None = plan
-    while True:
-        if now is None:
-            raise Changed
-        try:
-            with contextlib.suppress(NothingWritable, ForcedCommand):  # then there never was a transfer
-                await connection.abandon(_attempt(hand, plan, run), fill(step.to, plan.params))
-            break
-        except RunnerError as error:
-            await hand.note_evidence(now, StopEvidence.UNCONFIRMED, error.message)
-        await hand.asked_again(now, option("RECONNECT_MAX_S"))
-        now = await hand.plan()
-    fields = {"stop_evidence": StopEvidence.STOPPED.value, "detail": ""}
-    await hand.change_step((run.step_index, run.attempt), StepState.CANCELLED, **fields)
-
-
-def _attempt(hand: Hand, plan: TargetPlan, run: RunRow) -> str:
-    """What names the attempt on its host."""
-    return step_directory(hand.context.epoch, plan.rollout_id, hand.target_id, run.step_index, run.attempt)
+    """See to it that the file is not put in its place any more; Changed (`Hand.until_sure`), ContactLost."""
+    key, to = (run.step_index, run.attempt), fill(step.to, plan.params)
+    evidence = await hand.until_sure(lambda: abandon_upload(connection, hand.directory(plan, key), to))
+    await hand.change_step(key, StepState.CANCELLED, stop_evidence=evidence.value, detail="")
 
 
 class _Progress:

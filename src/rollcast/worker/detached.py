@@ -24,7 +24,7 @@ from rollcast.conf import option
 from rollcast.engine.recipe import Step, check_script, environment
 from rollcast.engine.states import JOURNAL_DIFFERS, NOTHING_RAN, StepState, StopEvidence, TargetState
 from rollcast.remote.attached import ATTACHED, ATTACHED_LOST, attached_items
-from rollcast.remote.connector import Attachment, Connection, Ended, Item, step_directory
+from rollcast.remote.connector import Attachment, Connection, Ended, Item
 from rollcast.remote.errors import ContactLost, ForcedCommand, NothingWritable, RunnerError
 from rollcast.remote.follow import follow
 from rollcast.rollouts import queries
@@ -114,8 +114,7 @@ class Detached:
         await self._conclude(place, Verdict(interrupted=ATTACHED_LOST), evidence if cancelling else None)
 
     def _place(self, plan: TargetPlan, key: tuple[int, int], connection: Connection) -> _Place:
-        directory = step_directory(self._hand.context.epoch, plan.rollout_id, self._hand.target_id, *key)
-        return _Place(plan, plan.steps[key[0]], key, connection, directory)
+        return _Place(plan, plan.steps[key[0]], key, connection, self._hand.directory(plan, key))
 
     def _new_reader(self, place: _Place, mark: int) -> OutputReader:
         encoding = place.plan.spec.encoding if place.plan.spec else "utf-8"
@@ -237,17 +236,11 @@ class Detached:
         run = place.plan.latest
         if run is not None and run.stop_evidence == StopEvidence.STOPPED.value:
             return StopEvidence.STOPPED  # seen by a reader before this one
-        while True:
-            evidence, why = await stop_step(
+        return await self._hand.until_sure(
+            lambda: stop_step(
                 place.connection, place.directory, attached=place.attached, began=self._began(place)
             )
-            if evidence is not StopEvidence.UNCONFIRMED:
-                return evidence
-            plan = await self._hand.plan()
-            if plan is None:
-                raise Changed
-            await self._hand.note_evidence(plan, evidence, why)
-            await self._hand.asked_again(plan, option("RECONNECT_MAX_S"))
+        )
 
     async def _conclude(self, place: _Place, verdict: Verdict, evidence: StopEvidence | None) -> None:
         """Write how the attempt ended."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, TypeVar
 
+from rollcast.conf import option
 from rollcast.engine.states import STEP_BUSY, TARGET_ACTIVE, StepState, StopEvidence, TargetState
+from rollcast.remote.connector import step_directory
 from rollcast.rollouts import queries
 from rollcast.rollouts.actions import StepChange, TargetChange, bounded
 from rollcast.rollouts.queries import TargetPlan
@@ -96,6 +98,25 @@ class Hand:
             await self.unless_cancelled(plan, asyncio.sleep(longest_s))
         if await self.plan() is None:
             raise Changed
+
+    def directory(self, plan: TargetPlan, plan_step: tuple[int, int]) -> str:
+        """What names the attempt (index, attempt) on its host."""
+        return step_directory(self.context.epoch, plan.rollout_id, self.target_id, *plan_step)
+
+    async def until_sure(self, stop: Callable[[], Awaitable[tuple[StopEvidence, str]]]) -> StopEvidence:
+        """Stop, by `stop`, until its evidence is sure; what is not is kept, with why, and tried again.
+
+        Raises Changed when the target is taken, or its cancel accepted as it stands.
+        """
+        while True:
+            evidence, why = await stop()
+            if evidence is not StopEvidence.UNCONFIRMED:
+                return evidence
+            plan = await self.plan()
+            if plan is None:
+                raise Changed
+            await self.note_evidence(plan, evidence, why)
+            await self.asked_again(plan, option("RECONNECT_MAX_S"))
 
     async def note_evidence(self, plan: TargetPlan, evidence: StopEvidence, detail: str = "") -> None:
         """Keep what was seen of a step that is being stopped; its state stays. What was sure stays sure."""

@@ -7,13 +7,13 @@ it ends.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from rollcast.conf import option
 from rollcast.engine.states import StepState, StopEvidence
-from rollcast.remote.connector import Connection
-from rollcast.remote.errors import RunnerError
-from rollcast.remote.runner import SEALED
+from rollcast.remote.connector import SEALED, Connection
+from rollcast.remote.errors import ForcedCommand, NothingWritable, RunnerError
 
 FOLDER_GONE: Final = "the step's folder is gone from the host: nobody can tell which processes are its own"
 
@@ -34,6 +34,18 @@ async def stop_step(
     if began and answer.detail == SEALED:
         return StopEvidence.UNCONFIRMED, FOLDER_GONE
     return evidence, why_unconfirmed(answer.detail) if evidence is StopEvidence.UNCONFIRMED else ""
+
+
+async def abandon_upload(
+    connection: Connection, directory: str, remote_path: str
+) -> tuple[StopEvidence, str]:
+    """Give up one attempt's upload; what was seen, as in `stop_step`."""
+    try:
+        with suppress(NothingWritable, ForcedCommand):  # then there never was a transfer
+            await connection.abandon(directory, remote_path)
+    except RunnerError as error:
+        return StopEvidence.UNCONFIRMED, error.message
+    return StopEvidence.STOPPED, ""
 
 
 def why_unconfirmed(left: str) -> str:
