@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 
@@ -118,18 +118,26 @@ exec sh -c "$SSH_ORIGINAL_COMMAND"
 """
 START = '*" start .rollcast/"*'
 BARREN = Path("/proc")  # where even root makes no folder
-# How a host takes steps -> its home, if it is not an ordinary one, and the start that waits at its door.
-KINDS: dict[str, tuple[Path | None, str]] = {
-    "detached": (None, START),
-    "attached": (BARREN, "*rc_start_attached*" + START),
-    "not known yet to be attached": (BARREN, START),
+# How a host takes steps -> its home, if it is not an ordinary one, the start that waits at its door, and what
+# is seen of it at a cancel: where nothing can be sealed a step is searched for, and not found.
+Kind: TypeAlias = tuple[Path | None, str, str]
+KINDS: dict[str, Kind] = {
+    "detached": (None, START, "stopped"),
+    "attached": (BARREN, "*rc_start_attached*" + START, "already_ended"),
+    "not known yet to be attached": (BARREN, START, "stopped"),
 }
 
 
 @pytest.fixture(params=KINDS)
-def gated(request: pytest.FixtureRequest, installation: Installation, tmp_path: Path) -> Iterator[Site]:
+def kind(request: pytest.FixtureRequest) -> Kind:
+    """Each way in which a host takes steps."""
+    return KINDS[request.param]
+
+
+@pytest.fixture
+def gated(kind: Kind, installation: Installation, tmp_path: Path) -> Iterator[Site]:
     """A host that lets a start wait at its door until the file `open` is there; no worker yet."""
-    home, start = KINDS[request.param]
+    home, start, _ = kind
     gate = tmp_path / "gate"
     gate.write_text(GATE.format(start=start, folder=tmp_path))
     gate.chmod(0o755)
@@ -141,7 +149,7 @@ def gated(request: pytest.FixtureRequest, installation: Installation, tmp_path: 
 
 
 def test_a_worker_frozen_before_its_start_and_woken_after_the_cancel_runs_nothing(
-    gated: Site, tmp_path: Path
+    gated: Site, kind: Kind, tmp_path: Path
 ) -> None:
     shop, home = gated.installation, gated.host.home
     frozen = shop.start_worker()
@@ -152,6 +160,7 @@ def test_a_worker_frozen_before_its_start_and_woken_after_the_cancel_runs_nothin
     shop.ask(rollout, "cancel")
     shop.start_worker()
     step = cancelled_step(shop.until_ended(rollout))
+    assert step["stop_evidence"] == kind[2]
     (tmp_path / "open").touch()
     epoch = shop.page(rollout)["feed"]["epoch"].partition(".")[0]
     eventually(lambda: processes_of(f"\0start\0.rollcast/{epoch}/") or (tmp_path / "left").exists(), 30)
@@ -159,7 +168,6 @@ def test_a_worker_frozen_before_its_start_and_woken_after_the_cancel_runs_nothin
     eventually((tmp_path / "left").exists, 30)
     frozen.end()
     assert not (tmp_path / "ran").exists()
-    assert step["stop_evidence"] != "unconfirmed"
     folders = list(home.glob(".rollcast/*/r*/t*/s0/a1"))
     assert bool(folders) == (home != BARREN)
     for folder in folders:
