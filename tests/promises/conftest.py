@@ -80,9 +80,15 @@ def debian(tmp_path: Path) -> Iterator[Host]:
 
 
 @pytest.fixture
-def proxy(debian: Host) -> Iterator[ThreadedProxy]:
-    """A network that a test may cut, before Debian's sshd."""
-    made = ThreadedProxy(debian.spec.port)
+def far(debian: Host) -> Host:
+    """The host behind the proxy."""
+    return debian
+
+
+@pytest.fixture
+def proxy(far: Host) -> Iterator[ThreadedProxy]:
+    """A network that a test may cut, before that host."""
+    made = ThreadedProxy(far.spec.port)
     yield made
     made.close()
 

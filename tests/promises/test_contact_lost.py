@@ -40,14 +40,6 @@ def far(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Host]:
 
 
 @pytest.fixture
-def proxy(far: Host) -> Iterator[ThreadedProxy]:
-    """A network that a test may cut, before that server."""
-    made = ThreadedProxy(far.spec.port)
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def cut_site(installation: Installation, far: Host, proxy: ThreadedProxy) -> Iterator[Site]:
     """A site whose host is reached over the proxy."""
     yield opened(installation, far, apart=False, port=str(proxy.port))

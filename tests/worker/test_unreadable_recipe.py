@@ -27,6 +27,20 @@ def waits(page: dict[str, Any]) -> bool:
     )
 
 
+def spoiled_under_way(bench: Bench, steps: str) -> int:
+    """A rollout whose recipe was spoiled during its first step, and whose next worker says so; its id."""
+    bench.hosts("a")
+    bench.recipe(steps)
+    rollout = bench.start()
+    first = bench.worker()
+    bench.until_step(rollout, 0, "running")
+    assert first.stop(timeout_s=20)
+    spoil()
+    bench.worker()
+    bench.until(rollout, waits)
+    return rollout
+
+
 def test_nothing_is_begun_and_a_cancel_ends_it(bench: Bench) -> None:
     bench.hosts("a")
     bench.recipe(LONG)
@@ -42,15 +56,8 @@ def test_nothing_is_begun_and_a_cancel_ends_it(bench: Bench) -> None:
 
 
 def test_a_step_under_way_goes_on_and_a_cancel_still_stops_it(bench: Bench) -> None:
-    bench.hosts("a")
-    bench.recipe(LONG)
-    rollout = bench.start()
-    first = bench.worker()
-    bench.until_step(rollout, 0, "running")
-    assert first.stop(timeout_s=20)
-    spoil()
-    bench.worker()
-    page = bench.until(rollout, waits) and bench.page(rollout)
+    rollout = spoiled_under_way(bench, LONG)
+    page = bench.page(rollout)
     assert [step["index"] for step in page["steps"]] == [0]
     pids = bench.pids(rollout)
     assert pids
@@ -61,15 +68,7 @@ def test_a_step_under_way_goes_on_and_a_cancel_still_stops_it(bench: Bench) -> N
 
 
 def test_a_wait_under_way_is_cancelled_without_any_doubt(bench: Bench) -> None:
-    bench.hosts("a")
-    bench.recipe("- name: soak\n  wait: 300s\n")
-    rollout = bench.start()
-    first = bench.worker()
-    bench.until_step(rollout, 0, "running")
-    assert first.stop(timeout_s=20)
-    spoil()
-    bench.worker()
-    bench.until(rollout, waits)
+    rollout = spoiled_under_way(bench, "- name: soak\n  wait: 300s\n")
     actions.cancel_rollout(rollout, "user:olga")
     assert bench.until_ended(rollout)["targets"][0]["steps"][0]["stop_evidence"] == "stopped"
 

@@ -189,10 +189,7 @@ def test_a_feed_that_is_not_there_yet_is_waited_for(
     page: Page, site: Site, feed_server: ScriptedFeed
 ) -> None:
     element = show(page, site, feed_server)
-    talk = feed_server.talk(0)
-    talk.welcome()
-    talk.say({"t": "err", "id": talk.hear("sub")["id"], "code": "not_found"})
-    says(element, "waiting")
+    talk = told_not_there_yet(element, feed_server)
     sub = accept(talk, head=1, n=1)
     talk.say(lines(sub, 0, "there it is"), caught_up(sub, 1))
     expect(rows(element)).to_have_text(["there it is"])
@@ -260,16 +257,22 @@ def test_one_that_waits_for_its_feed_waits_on_where_it_is_moved_to(
     page: Page, site: Site, feed_server: ScriptedFeed
 ) -> None:
     element = show(page, site, feed_server)
-    talk = feed_server.talk(0)
-    talk.welcome()
-    talk.say({"t": "err", "id": talk.hear("sub")["id"], "code": "not_found"})
-    says(element, "waiting")
+    talk = told_not_there_yet(element, feed_server)
     page.evaluate("() => document.body.prepend(document.querySelector('live-feed'))")
     closed(talk)
     sub = accept(feed_server.talk(1), head=1)
     feed_server.talk(1).say(lines(sub, 0, "there it is"), caught_up(sub, 1))
     expect(rows(element)).to_have_text(["there it is"])
     says(element, "实时")
+
+
+def told_not_there_yet(element: Locator, feed_server: ScriptedFeed) -> Talk:
+    """The element's first talk, in which it hears that there is no such feed yet; it waits."""
+    talk = feed_server.talk(0)
+    talk.welcome()
+    talk.say({"t": "err", "id": talk.hear("sub")["id"], "code": "not_found"})
+    says(element, "waiting")
+    return talk
 
 
 def closed(talk: Talk) -> None:
