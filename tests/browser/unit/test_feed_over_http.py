@@ -304,12 +304,16 @@ def test_silence_is_a_dead_stream(page: Page, site: Site, live: ScriptedHttp) ->
     client.sees(1)
 
 
+# In one go, as in a browser: between the two a glance would be due, and go out as a stream.
+LOOK = """(now) => {
+  Object.defineProperty(document, "visibilityState", { value: now, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
 def test_a_hidden_tab_goes_on_and_a_wake_up_asks_afresh(page: Page, site: Site, live: ScriptedHttp) -> None:
     client, stream = on_the_stream(page, site, live, answerMs=2000, glanceMs=100)
-    look = "(now) => Object.defineProperty(document, 'visibilityState', { value: now, configurable: true })"
-    changed = "() => document.dispatchEvent(new Event('visibilitychange'))"
-    page.evaluate(look, "hidden")
-    page.evaluate(changed)
+    page.evaluate(LOOK, "hidden")
     for n in (1, 2):
         glance = live.request(n, "poll")  # it holds no connection that the tab in front may need
         assert stream.gone.wait(10)
@@ -317,8 +321,7 @@ def test_a_hidden_tab_goes_on_and_a_wake_up_asks_afresh(page: Page, site: Site, 
         glance.answer(subok(glance.sub, n + 2), ev(glance.sub, n + 2, n + 2), caught_up(glance.sub, n + 2))
         client.sees(*range(1, n + 3))
         client.goes_by("stream")
-    page.evaluate(look, "visible")
-    page.evaluate(changed)
+    page.evaluate(LOOK, "visible")
     page.evaluate("() => document.dispatchEvent(new Event('resume'))")
     again = eventually(lambda: next((one for one in live.requests[3:] if one.kind == "stream"), None))
     assert again is not None
@@ -328,7 +331,7 @@ def test_a_hidden_tab_goes_on_and_a_wake_up_asks_afresh(page: Page, site: Site, 
     client.sees(1, 2, 3, 4, 5)
     client.goes_by("stream")
     asked = len(live.requests)
-    page.evaluate(changed)
+    page.evaluate(LOOK, "visible")
     deaf = live.request(asked, "stream")
     assert deaf.gone.wait(10)  # nothing came within answerMs
     assert live.request(asked + 1, "stream").sub["after"] == 5
