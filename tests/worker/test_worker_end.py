@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import queue
 import subprocess
 import sys
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,26 @@ def listen(listener):
 dispatch.listen = listen
 sys.exit(main(["up", "--port", "0", "--home", sys.argv[1]]))
 """
+# The same before anybody but the worker's own thread has gone on.
+FAILING_AT_ONCE = f"""
+import threading
+from rollcast.config import boot
+
+collect_statics = boot.collect_statics
+
+def late():
+    from rollcast.worker.run import WorkerProcess
+    run_in_thread = WorkerProcess.run_in_thread
+
+    def in_thread(self, on_error):
+        run_in_thread(self, on_error)
+        threading.Event().wait(60)
+
+    WorkerProcess.run_in_thread = in_thread
+    collect_statics()
+
+boot.collect_statics = late
+{FAILING_UP}"""
 
 
 def test_a_mistake_ends_the_worker_and_whoever_started_it_is_told(
@@ -38,9 +58,9 @@ def test_a_mistake_ends_the_worker_and_whoever_started_it_is_told(
         raise ValueError("no such row")
 
     monkeypatch.setattr(Sweep, "rounds", rounds)
-    told = threading.Event()
-    worker = WorkerProcess("test").run_in_thread(on_error=told.set)
-    assert told.wait(10)
+    told: queue.Queue[Exception] = queue.Queue()
+    worker = WorkerProcess("test").run_in_thread(on_error=told.put)
+    assert repr(told.get(timeout=10)) == "ValueError('no such row')"
     assert worker.stop()
     assert repr(worker.error) == "ValueError('no such row')"
 
@@ -63,8 +83,9 @@ def test_a_database_that_went_away_is_tried_again(bench: Bench, monkeypatch: pyt
     assert worker.error is None
 
 
-def test_a_console_whose_worker_cannot_go_on_ends_and_says_why(tmp_path: Path) -> None:
-    command = [sys.executable, "-c", FAILING_UP, str(tmp_path / "home")]
+@pytest.mark.parametrize("failing", [FAILING_UP, FAILING_AT_ONCE], ids=["soon", "at once"])
+def test_a_console_whose_worker_cannot_go_on_ends_and_says_why(tmp_path: Path, failing: str) -> None:
+    command = [sys.executable, "-c", failing, str(tmp_path / "home")]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as console:
         try:
             eventually(lambda: console.poll() is not None, 60)

@@ -52,23 +52,29 @@ def up(given: argparse.Namespace) -> int:
     shown = f"[{given.host}]" if ":" in given.host else given.host
     url = f"http://{shown}:{port}"
     worker = None
-    if not given.no_worker:
-        from rollcast.worker.run import WorkerProcess
+    errors: list[Exception] = []  # of the worker, at most one
 
-        worker = WorkerProcess().run_in_thread(on_error=_end)
+    def end_by(error: Exception) -> None:
+        errors.append(error)
+        _end()
+
     try:
+        if not given.no_worker:
+            from rollcast.worker.run import WorkerProcess
+
+            worker = WorkerProcess().run_in_thread(on_error=end_by)
         console.run(lambda: _announce(home, url, as_json=given.json))
     except KeyboardInterrupt:  # before the server listened to signals
-        if worker is None or worker.error is None:
+        if not errors:
             raise
     finally:
         forget_address(home)
         if worker is not None:
             worker.stop(WORKER_END_S)
-    if worker is None or worker.error is None:
+    if not errors:
         return OK
     say(
-        f"The worker ended by an error, and the console with it: {worker.error!r}",
+        f"The worker ended by an error, and the console with it: {errors[0]!r}",
         "The log says where. What runs on hosts goes on; the next start goes on with it.",
     )
     return FAILED

@@ -92,10 +92,11 @@ class WorkerProcess:
         finally:
             await database.close()
 
-    def run_in_thread(self, on_error: Callable[[], None] = lambda: None) -> WorkerThread:
+    def run_in_thread(self, on_error: Callable[[Exception], None] = lambda _: None) -> WorkerThread:
         """Run in a thread with a loop of its own; answers once it runs.
 
-        `on_error` is called on that thread when the worker ended by an error, which is logged and in `error`.
+        `on_error` is called on that thread with the error that ended the worker, perhaps before this answers;
+        it is logged, and in `error`.
         """
         started = threading.Event()
         made: list[WorkerThread] = []
@@ -110,7 +111,7 @@ class WorkerProcess:
             except Exception as error:
                 log.exception("the worker ended by an error")
                 me.error = error
-                on_error()
+                on_error(error)
 
         thread = threading.Thread(target=lambda: asyncio.run(main()), name=self.name, daemon=True)
         thread.start()
