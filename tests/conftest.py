@@ -1,4 +1,4 @@
-"""What every test shares: default signals, and the list of tests that a machine could not run."""
+"""What every test shares: default signals, one search for properties, and the list of what could not run."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ import threading
 from collections.abc import Generator
 
 import pytest
+from hypothesis import settings
 
 NOT_RUN = "NOT RUN: "
+
+# Property tests search the same cases in every run, however slow the machine.
+settings.register_profile("rollcast", max_examples=200, derandomize=True, deadline=None, database=None)
+settings.load_profile("rollcast")
 
 
 @pytest.hookimpl(tryfirst=True)

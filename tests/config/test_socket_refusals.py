@@ -74,13 +74,13 @@ async def _said(socket: WebsocketCommunicator, kind: str) -> dict[str, Any]:
 )
 async def test_a_foreign_origin_is_refused_before_the_handshake(origin: str | None) -> None:
     socket = await _socket(await _user(right=True), origin)
-    connected, _ = await socket.connect()
+    connected, _ = await socket.connect(timeout=10)
     assert not connected
 
 
 async def test_without_sign_in_the_socket_says_so_and_closes() -> None:
     socket = await _socket(None, HOME_ORIGIN)
-    connected, _ = await socket.connect()
+    connected, _ = await socket.connect(timeout=10)
     assert connected
     assert await _closed_with(socket) == 4501
 
@@ -88,7 +88,7 @@ async def test_without_sign_in_the_socket_says_so_and_closes() -> None:
 async def test_without_the_right_no_feed_opens() -> None:
     await sync_to_async(livefeed.append)(FEED, [livefeed.Chunk("rollout", "note", ["secret"])])
     socket = await _socket(await _user(right=False), HOME_ORIGIN)
-    await socket.connect()
+    await socket.connect(timeout=10)
     await socket.send_to(json.dumps({"t": "hello", "client": "test"}))
     await socket.send_to(json.dumps({"t": "sub", "id": 1, "feed": FEED, "epoch": None, "after": 0}))
     assert (await _said(socket, "err"))["code"] == "forbidden"
@@ -97,14 +97,14 @@ async def test_without_the_right_no_feed_opens() -> None:
 
 async def test_an_unknown_sub_protocol_is_refused() -> None:
     socket = await _socket(await _user(right=True), HOME_ORIGIN, "livefeed.v0")
-    await socket.connect()
+    await socket.connect(timeout=10)
     assert await _closed_with(socket) == 4506
 
 
 async def test_the_right_user_from_the_right_origin_reads() -> None:
     await sync_to_async(livefeed.append)(FEED, [livefeed.Chunk("rollout", "note", ["for you"])])
     socket = await _socket(await _user(right=True), HOME_ORIGIN)
-    connected, chosen = await socket.connect()
+    connected, chosen = await socket.connect(timeout=10)
     assert (connected, chosen) == (True, "livefeed.v1")
     await socket.send_to(json.dumps({"t": "hello", "client": "test"}))
     await socket.send_to(json.dumps({"t": "sub", "id": 1, "feed": FEED, "epoch": None, "after": 0}))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import signal
@@ -152,7 +153,11 @@ def test_ports_and_keys_are_kept_between_starts_and_a_larger_fleet_keeps_them_to
 
 
 def _commands(folder: Path) -> list[str]:
-    return [Path(f"/proc/{pid}/comm").read_text("utf-8").strip() for pid in processes_under(folder)]
+    found = []
+    for pid in processes_under(folder):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            found.append(Path(f"/proc/{pid}/comm").read_text("utf-8").strip())
+    return found
 
 
 async def test_two_hosts_of_a_new_fleet_fail_one_whole_health_check_and_heal(tmp_path: Path) -> None:

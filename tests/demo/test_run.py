@@ -78,7 +78,7 @@ def test_a_second_start_finds_the_rollout_where_the_power_was_cut(tmp_path: Path
         assert "real shell commands as you" in said
         assert [host["pinned"] for host in run("hosts", "list")[0]] == [1, 1]
         run("rollout", "start", "update-game-server", "--waves", "rest")
-        eventually(lambda: any(step["state"] == "running" for t in targets() for step in t["steps"]), 60)
+        eventually(lambda: all("running" in {step["state"] for step in t["steps"]} for t in targets()), 60)
         assert processes_under(home / "fleet")
     assert processes_under(home / "fleet") == []
     assert not _named(home)

@@ -17,6 +17,7 @@ import pytest
 from tests.promises.installation import Installation
 from tests.promises.processes import Process
 from tests.remote.hosts import Host, demo_host, openssh_host
+from tests.waiting import eventually
 from tests.worker.test_over_ssh import ThreadedProxy
 
 NOBODY = 65534
@@ -35,8 +36,14 @@ class Site:
 
     def holder(self) -> Process:
         """The process whose worker holds the only target that is under way."""
-        pid = self.installation.holder()
-        return next(process for process in (self.console, *self.workers) if process.pid == pid)
+
+        def found() -> Process | None:
+            pid = self.installation.holder()  # perhaps still one that has just been killed
+            return next((process for process in (self.console, *self.workers) if process.pid == pid), None)
+
+        process = eventually(found, 30)
+        assert process is not None
+        return process
 
     def kill_holder(self) -> None:
         """kill -9 of whoever works on the target; a console comes back, for a worker there is another."""
@@ -139,6 +146,7 @@ def powerless(installation: Installation) -> Iterator[Site]:
         with demo_host(folder / "server", by) as host:
             shutil.copy(SETPRIV, host.home / "sudo")
             (host.home / "sudo").chmod(0o4755)
+            installation.settings(RECONNECT_MAX_S=60.0)  # a worker looks again only when it is told to
             yield opened(installation, host, apart=False)
             installation.close()
             for pid in (host.home / "pids").read_text().split():

@@ -13,9 +13,8 @@ from rollcast.demo.browser import Refused
 from tests.promises.conftest import Site
 from tests.promises.installation import Installation
 from tests.remote.hosts import openssh_host
-from tests.remote.processes import processes_of
+from tests.remote.processes import is_alive, processes_of
 from tests.waiting import eventually
-from tests.worker.conftest import is_alive
 
 # What steps do so that a plain TERM to one process is not enough. Each writes the pids that must be gone, and
 # in `daemon` those of a session of their own, which are no longer the step's.

@@ -15,8 +15,8 @@ from tests.promises.conftest import SERVERS, Site, opened
 from tests.promises.installation import Installation
 from tests.promises.test_worker_killed import counting, ran, until_lines
 from tests.remote.hosts import Host
+from tests.remote.processes import is_alive
 from tests.waiting import eventually
-from tests.worker.conftest import is_alive
 from tests.worker.test_over_ssh import ThreadedProxy
 
 ANOTHER_BOOT = "00000000-0000-4000-8000-000000000000"

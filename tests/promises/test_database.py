@@ -52,7 +52,7 @@ def test_a_database_locked_beyond_its_time_out(site: Site, installation: Install
     rollout = installation.start(counting("gate"))
     receiver = installation.receive(rollout)
     until_lines(site, rollout, 20)
-    assert status(installation) == ""
+    eventually(lambda: status(installation) == "", 30)
     with closing(installation.database()) as database:
         database.execute("BEGIN IMMEDIATE")
         eventually(lambda: status(installation) == "database_locked", 30)

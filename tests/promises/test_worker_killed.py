@@ -12,8 +12,8 @@ import pytest
 
 from tests.promises.conftest import MORE_SITES, SITES, Site
 from tests.promises.test_cancel import cancelled_step
+from tests.remote.processes import is_alive
 from tests.waiting import eventually
-from tests.worker.conftest import is_alive
 
 
 def counting(gate: str, name: str = "counts") -> str:
@@ -83,7 +83,7 @@ def test_while_it_cancels(site: Site) -> None:
     until_lines(site, rollout, 1)
     shop.until_step(rollout, "running")
     shop.ask(rollout, "cancel")
-    shop.until(rollout, lambda page: page["targets"][0]["state"] == "cancelling")
+    shop.until(rollout, lambda page: page["targets"][0]["state"] in {"cancelling", "cancelled"})
     site.kill_holder()
     step = cancelled_step(shop.until_ended(rollout))
     assert step["stop_evidence"] == "stopped"

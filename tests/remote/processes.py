@@ -33,6 +33,14 @@ def _words(pid: int) -> bytes:
         return b""
 
 
+def is_alive(pid: int) -> bool:
+    """Whether the process runs (a zombie does not)."""
+    try:
+        return stat_of(pid)[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):  # the second: reaped between the opening and the reading
+        return False
+
+
 def stat_of(pid: int) -> list[str]:
     """State, parent, … start time (the twentieth) of a process."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

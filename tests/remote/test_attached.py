@@ -31,19 +31,12 @@ from rollcast.remote.journal import MAX_NOISE
 from rollcast.remote.pipe import Pipe
 from tests.missing import need
 from tests.remote.hosts import OPTIONS, Host, openssh_host
-from tests.remote.processes import processes_of
+from tests.remote.processes import is_alive, processes_of
 from tests.remote.steps import Reading, read_all, read_until, run
 from tests.waiting import aeventually
 
 NOWHERE = Path("/proc")
 AWKWARD = """it's "$(touch /tmp/never)" `id` \\ 第一行\n*"""
-
-
-def alive(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture(params=["local", "sshd"])
@@ -170,7 +163,7 @@ async def test_a_step_ends_with_its_channel(connection: Connection, directory: s
     pid = await first_pid(step)
     child = int(await read_until(step, b"\n"))
     await step.aclose()
-    await aeventually(lambda: not alive(pid) and not alive(child))
+    await aeventually(lambda: not is_alive(pid) and not is_alive(child))
 
 
 async def test_a_channel_that_goes_before_the_step_is_there_ends_it(
@@ -205,7 +198,7 @@ async def test_a_lost_contact_is_told_behind_all_output(barren: Host, directory:
     ]
     connection = await barren.connect()
     assert (await connection.stop_attached(directory, 0)).evidence in {"stopped", "already_ended"}
-    assert not alive(pid)
+    assert not is_alive(pid)
     await connection.close()
 
 
@@ -213,7 +206,7 @@ async def test_stop_ends_a_family_that_ignores_term(connection: Connection, dire
     step = await begin(connection, directory, "trap '' TERM; sleep 300 & echo $!; wait; wait")
     child = int(await read_until(step, b"\n"))
     assert await connection.stop_attached(directory, 0) == StopAnswer("stopped")
-    assert not alive(child)
+    assert not is_alive(child)
     assert (await read_all(attached_items(step))).ended.code == 137
     assert await connection.stop_attached(directory, 0) == StopAnswer("already_ended")
 
@@ -224,13 +217,13 @@ async def test_a_step_that_became_another_program_is_found(connection: Connectio
     pid = await first_pid(step)
     await aeventually(lambda: b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes())
     assert await connection.stop_attached(directory, 0) == StopAnswer("stopped")
-    assert not alive(pid)
+    assert not is_alive(pid)
     assert (await read_all(attached_items(step))).ended.code in {137, 143}
     step = await begin(connection, directory, script)
     pid = await first_pid(step)
     await aeventually(lambda: b"sleep" in Path(f"/proc/{pid}/cmdline").read_bytes())
     await step.aclose()
-    await aeventually(lambda: not alive(pid))
+    await aeventually(lambda: not is_alive(pid))
 
 
 async def test_what_a_step_leaves_on_purpose_stays(connection: Connection, directory: str) -> None:
@@ -239,7 +232,7 @@ async def test_what_a_step_leaves_on_purpose_stays(connection: Connection, direc
     try:
         assert reading.ended.code == 0
         assert await connection.stop_attached(directory, 0) == StopAnswer("already_ended")
-        assert alive(child)
+        assert is_alive(child)
     finally:
         os.kill(child, signal.SIGKILL)
 

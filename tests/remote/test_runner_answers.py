@@ -19,10 +19,9 @@ from rollcast.remote.connector import (
 )
 from rollcast.remote.errors import RunnerError
 from tests.remote.hosts import Host
-from tests.remote.processes import followers_of, processes_of, stat_of
+from tests.remote.processes import followers_of, is_alive, processes_of, stat_of
 from tests.remote.steps import begin, last_of, read_all, read_until, run
 from tests.waiting import eventually
-from tests.worker.conftest import is_alive
 
 ANOTHER_BOOT = "00000000-0000-4000-8000-000000000000"
 

@@ -33,6 +33,7 @@ from tests.remote.steps import Reading, begin, read_all, run, start, until_ended
 from tests.remote.test_matrix import CHINESE, LINES
 from tests.waiting import aeventually, eventually
 
+UNTIL_GO = "while [ ! -e go ]; do sleep 0.1; done; rm go"
 IMPATIENT = ConnectOptions(connect_timeout_s=0.3, login_timeout_s=0.3)
 
 
@@ -104,7 +105,7 @@ async def test_a_cut_is_told_at_once_to_all_who_wait(ssh_host: Host) -> None:
     async with cutting_proxy(ssh_host.spec.port) as proxy:
         connection = await through(ssh_host, proxy)
         directory = ssh_host.new_directory()
-        attachment = await begin(connection, directory, "sleep 1; echo done")
+        attachment = await begin(connection, directory, f"{UNTIL_GO}; echo done")
         waiting = asyncio.create_task(read_all(attachment))
         proxy.cut_all()
         with pytest.raises(ContactLost):
@@ -114,6 +115,7 @@ async def test_a_cut_is_told_at_once_to_all_who_wait(ssh_host: Host) -> None:
             await connection.look(directory)
         await connection.close()
 
+    (ssh_host.home / "go").touch()
     connection = await ssh_host.connect()
     assert (await read_all(await connection.attach(directory, 0))).data == b"done\n"
     await connection.close()
@@ -123,11 +125,12 @@ async def test_a_host_that_falls_silent_is_contact_lost(ssh_host: Host) -> None:
     """No reset, no end: only the keepalive can know."""
     async with cutting_proxy(ssh_host.spec.port) as proxy:
         spec = replace(ssh_host.spec, address="127.0.0.1", port=proxy.port)
-        connection = await open_connection(spec, ConnectOptions(keepalive_s=0.1, keepalive_count=2))
-        attachment = await begin(connection, ssh_host.new_directory(), "sleep 1")
+        connection = await open_connection(spec, ConnectOptions(keepalive_s=0.5, keepalive_count=2))
+        attachment = await begin(connection, ssh_host.new_directory(), UNTIL_GO)
         proxy.freeze()
         with pytest.raises(ContactLost):
             await read_all(attachment)
+        (ssh_host.home / "go").touch()
         await connection.close()
 
 
@@ -135,7 +138,7 @@ async def test_no_follower_stays_on_the_host_after_a_cut(ssh_host: Host) -> None
     async with cutting_proxy(ssh_host.spec.port) as proxy:
         connection = await through(ssh_host, proxy)
         directory = ssh_host.new_directory()
-        attachment = await begin(connection, directory, "while [ ! -e go ]; do sleep 0.1; done; rm go")
+        attachment = await begin(connection, directory, UNTIL_GO)
         eventually(lambda: len(followers_of(directory)) >= 2)
         proxy.cut_all()
         with pytest.raises(ContactLost):
@@ -154,7 +157,8 @@ async def test_no_follower_stays_on_the_host_after_a_cut(ssh_host: Host) -> None
 
 async def test_one_connection_carries_several_calls_at_once(ssh_host: Host) -> None:
     connection = await ssh_host.connect()
-    directories = [ssh_host.new_directory() for _ in range(6)]
+    # sshd takes ten sessions at a time, and the steps' own may still be ending when those of the looks begin.
+    directories = [ssh_host.new_directory() for _ in range(5)]
     readings = await asyncio.gather(*(run(connection, d, f"echo {d}") for d in directories))
     assert [reading.data.decode().strip() for reading in readings] == directories
     assert {look.state for look in await asyncio.gather(*map(connection.look, directories))} == {"ended"}

@@ -30,6 +30,7 @@ from rollcast.rollouts.actions import StartRequest
 from rollcast.worker.conduct import conduct
 from rollcast.worker.context import Connect
 from rollcast.worker.run import WorkerProcess, WorkerThread
+from tests.remote.processes import is_alive
 from tests.waiting import eventually
 
 ENDS = {"succeeded", "failed", "cancelled"}
@@ -208,14 +209,6 @@ class Cable:
             await one.close()
 
 
-def is_alive(pid: int) -> bool:
-    """Whether the process runs (a zombie does not)."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
-
-
 def journal_of(bench: Bench, rollout_id: int, target_id: int, step: int, attempt: int) -> bytes:
     """The journal as it stands on the host."""
     directory = step_directory(livefeed.instance_epoch(), rollout_id, target_id, step, attempt)
@@ -251,7 +244,7 @@ def bench(
         "CANCEL_GRACE_S": 0.3,
         "CONNECT_DEADLINE_S": 1.0,
         "SILENCE_LOOK_S": 0.5,
-        "LEASE_TRUST_S": 3.0,
+        "LEASE_TRUST_S": 30.0,
     }
     yield made
     made.stop_workers()

@@ -7,6 +7,7 @@ import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,24 +15,30 @@ from rollcast.rollouts import actions
 from rollcast.rollouts.models import StepRun
 from tests.missing import need
 from tests.remote.hosts import openssh_host
-from tests.remote.processes import processes_of
+from tests.remote.processes import is_alive, processes_of
 from tests.waiting import eventually
-from tests.worker.conftest import Bench, Cable, is_alive
+from tests.worker.conftest import Bench, Cable
 from tests.worker.test_over_ssh import SshBench
 
 SLEEPS = "- name: sleeps\n  rerun: always\n  run: |\n    echo $$ > $HOME/pid\n    sleep 300\n"
 BUILD = b"\0\1\2" * 70_000
 
 
-def test_a_step_whose_folder_is_gone_is_not_believed_to_be_stopped(bench: Bench) -> None:
+def text_of(file: Path) -> str:
+    """What stands in the file; nothing while there is none."""
+    return file.read_text() if file.exists() else ""
+
+
+def test_a_step_whose_folder_is_gone_is_not_believed_to_be_stopped(bench: Bench, settings: Any) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "SILENCE_LOOK_S": 60.0}  # no look may miss it before the cancel
     bench.hosts("a")
     bench.recipe(SLEEPS)
     first = bench.worker()
     rollout = bench.start()
     bench.until_step(rollout, 0, "running")
+    pid = int(eventually(lambda: text_of(bench.home / "pid")))
     (run,) = bench.run_folders(rollout)
     shutil.rmtree(run.parent)
-    pid = int((bench.home / "pid").read_text())
     try:
         actions.cancel_rollout(rollout, "user:olga")
         bench.until(rollout, lambda page: page["targets"][0]["steps"][0]["stop_evidence"] == "unconfirmed")
@@ -94,8 +101,9 @@ def test_an_upload_that_is_cancelled_while_the_host_checks_it_is_not_put_in_plac
 
 
 def test_an_upload_that_is_cancelled_without_contact_is_not_believed_to_be_over(
-    bench: Bench, slow_hash: Path, monkeypatch: pytest.MonkeyPatch
+    bench: Bench, slow_hash: Path, monkeypatch: pytest.MonkeyPatch, settings: Any
 ) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "CONNECT_DEADLINE_S": 60.0}  # the cancel comes before it ends
     monkeypatch.setenv("PATH", f"{slow_hash}:{os.environ['PATH']}")
     bench.hosts("a")
     cable = Cable()

@@ -18,8 +18,9 @@ from rollcast.remote.errors import ContactLost
 from rollcast.rollouts import actions, queries
 from rollcast.worker.contact import Contact
 from tests.remote.hosts import strange_host
+from tests.remote.processes import is_alive
 from tests.waiting import eventually
-from tests.worker.conftest import Bench, Cable, is_alive
+from tests.worker.conftest import Bench, Cable
 from tests.worker.test_takeover import COUNTS_SLOWLY, account_closes, some_lines
 
 

@@ -16,9 +16,10 @@ from rollcast.fleet.actions import import_host_rows, trust_host
 from rollcast.fleet.queries import host_row
 from rollcast.rollouts import actions, queries
 from tests.remote.hosts import Host, demo_host, openssh_host
+from tests.remote.processes import is_alive
 from tests.remote.proxy import CuttingProxy, cutting_proxy
 from tests.waiting import eventually
-from tests.worker.conftest import Bench, is_alive, joined_lines, journal_of
+from tests.worker.conftest import Bench, joined_lines, journal_of
 from tests.worker.test_contact import grows_from
 from tests.worker.test_takeover import account_closes
 

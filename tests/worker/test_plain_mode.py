@@ -10,8 +10,9 @@ import pytest
 import livefeed
 from rollcast.rollouts import actions, queries
 from tests.remote.hosts import openssh_host
+from tests.remote.processes import is_alive
 from tests.waiting import eventually
-from tests.worker.conftest import Bench, Cable, is_alive, joined_lines
+from tests.worker.conftest import Bench, Cable, joined_lines
 from tests.worker.test_over_ssh import SshBench
 
 SLOW = "- name: slow\n  rerun: {rerun}\n  run: |\n    echo $$ >> {home}/begun\n    echo on\n    {wait}\n"

@@ -15,8 +15,9 @@ import livefeed
 from rollcast.engine import events
 from rollcast.rollouts import actions, leases, queries
 from rollcast.rollouts.models import Worker
+from tests.remote.processes import is_alive
 from tests.waiting import eventually
-from tests.worker.conftest import Bench, is_alive, joined_lines, journal_of
+from tests.worker.conftest import Bench, joined_lines, journal_of
 
 either_way = pytest.mark.usefixtures("hints")
 
@@ -30,9 +31,9 @@ COUNTS_SLOWLY = (
 
 
 def some_lines(bench: Bench, rollout: int) -> bool:
-    """Whether some of the first target's output is stored."""
-    target = bench.page(rollout)["targets"][0]["id"]
-    return queries.mark(rollout, target, 0, 1) > 100
+    """Whether some of every target's output is stored."""
+    targets = bench.page(rollout)["targets"]
+    return all(queries.mark(rollout, target["id"], 0, 1) > 100 for target in targets)
 
 
 def account_closes(bench: Bench, rollout: int) -> None:
@@ -89,7 +90,10 @@ def test_on_the_same_machine_nobody_waits_for_the_lease_of_a_killed_worker(
 
 
 @either_way
-def test_a_frozen_workers_leases_lapse_and_when_it_wakes_it_changes_nothing(bench: Bench) -> None:
+def test_a_frozen_workers_leases_lapse_and_when_it_wakes_it_changes_nothing(
+    bench: Bench, settings: Any
+) -> None:
+    settings.ROLLCAST = {**settings.ROLLCAST, "LEASE_TRUST_S": 3.0}
     bench.hosts("a")
     then = f"echo then >> $HOME/then; {bench.wait_for('last')}"
     bench.recipe(f"{COUNTS_SLOWLY}- name: then\n  run: {then}\n")
@@ -197,6 +201,7 @@ def test_a_cancel_ends_the_process_group_and_keeps_the_evidence(bench: Bench) ->
     rollout = bench.start(parallel=1)
     bench.worker()
     eventually(lambda: len(bench.pids(rollout)) == 2, 20)
+    eventually(lambda: queries.mark(rollout, bench.page(rollout)["targets"][0]["id"], 0, 1) > 0, 20)
     pids = bench.pids(rollout)
     actions.cancel_rollout(rollout, "user:olga")
     page = bench.until_ended(rollout)

@@ -6,7 +6,8 @@ from typing import Any
 
 from rollcast.rollouts import actions, queries
 from rollcast.rollouts.models import RecipeRevision
-from tests.worker.conftest import Bench, is_alive, joined_lines
+from tests.remote.processes import is_alive
+from tests.worker.conftest import Bench, joined_lines
 
 LONG = "- name: long\n  run: echo here; sleep 300\n- name: then\n  run: echo then\n"
 
