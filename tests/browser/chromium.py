@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, BrowserType, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, BrowserType, expect, sync_playwright
 
 from tests.missing import need
 from tests.waiting import eventually
@@ -28,6 +28,9 @@ FLAGS = [
 
 # The same engine without the windows around it (Debian: chromium-headless-shell), for half the CPU.
 SHELL = "chromium-headless-shell"
+
+# Nothing here measures time: with two busy cores a page may be late by many seconds.
+expect.set_options(timeout=30_000)
 
 
 @contextmanager

@@ -28,8 +28,8 @@ parameters:
 steps:
   - name: greet
     run: for i in $(seq 100); do echo "$WORD $i 你好"; done
-  - name: breathe
-    wait: 1s
+  - name: wait for the test
+    run: until [ -e "$HOME/go" ]; do sleep 0.1; done
   - name: leave
     run: echo gone
 """

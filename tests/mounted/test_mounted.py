@@ -114,6 +114,8 @@ def test_their_operator_rolls_out_under_their_prefix(
         page.wait_for_url(re.compile(r"/ops/rollouts/\d+/$"))
         for verb in ("pause", "resume"):
             page.locator(f"rollout-verbs [data-verb={verb}]").click()
+        for row in fleet.rows:
+            (fleet.home(row["name"]) / "go").touch()
         expect(page.locator("#rollout-announcer")).to_contain_text("成功：3 台主机中 3 台成功")
         applied = page.evaluate("() => document.querySelector('log-pane').store.applied()")
         assert sorted(entry["count"] for entry in applied.values()) == [1, 1, 1, 100, 100, 100]
