@@ -83,6 +83,7 @@ def test_cancel_again_asks_at_once(rollout: Rollout) -> None:
 def test_accept_wants_hosts_and_a_reason_and_shows_name_and_reason(rollout: Rollout) -> None:
     page = rollout.page
     cancel_unconfirmed(rollout, 1, 2)
+    expect(page.locator("tr[data-host=h2]")).to_contain_class("is-unconfirmed")
     asked = answered(rollout, "accept")
     page.get_by_role("button", name="Accept…").click()
     dialog = page.get_by_role("dialog")

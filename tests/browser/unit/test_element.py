@@ -12,14 +12,17 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.unit.feed_client import accept
 from tests.browser.unit.scripted import Message, ScriptedFeed, Talk
 from tests.browser.unit.site import Site
+from tests.waiting import eventually
 
 pytestmark = pytest.mark.browser
 
 WORDS = {"live": "实时", "earlier": "earlier: {n}", "pruned": "pruned: {n}", "anew": "anew"}
 LISTEN = """window.heard = [];
+window.said = [];
 for (const type of ["events", "caughtup", "end", "reset", "error", "state"])
   document.addEventListener(`livefeed:${type}`, (event) => {
     heard.push([type, event.detail]);
+    if (type === "state") said.push(event.target.querySelector(".live-feed-state").textContent);
     if (document.body.dataset.draws) event.preventDefault();
   });"""
 
@@ -271,7 +274,7 @@ def told_not_there_yet(element: Locator, feed_server: ScriptedFeed) -> Talk:
     talk = feed_server.talk(0)
     talk.welcome()
     talk.say({"t": "err", "id": talk.hear("sub")["id"], "code": "not_found"})
-    says(element, "waiting")
+    eventually(lambda: "waiting" in element.page.evaluate("() => window.said"))  # for a second only
     return talk
 
 

@@ -22,7 +22,7 @@ def test_events_are_applied_acknowledged_and_the_chip_turns_live(
     talk.say(ev(sub, 1, 2), ev(sub, 3, 3), {"t": "caught_up", "id": sub["id"], "seq": 3})
     client.sees(1, 2, 3)
     client.shows("live")
-    assert talk.hear("ack") == {"t": "ack", "id": sub["id"], "seq": 3}
+    eventually(lambda: {"t": "ack", "id": sub["id"], "seq": 3} in talk.heard)
     assert page.evaluate("() => window.sub.cursor") == {"epoch": "e1", "seq": 3}
     assert client.states[-2:] == ["catching_up", "live"]
 

@@ -19,16 +19,16 @@ def test_silence_is_noticed_and_the_next_socket_goes_on_from_the_cursor(
 ) -> None:
     with ChaosProxy(("127.0.0.1", urlsplit(feed_server.url).port or 0)) as proxy:
         url = f"ws://127.0.0.1:{proxy.port}/livefeed/"
-        page.evaluate(START, [url, "/livefeed/history", {"openMs": 5_000}, {}])
+        page.clock.install()
+        page.evaluate(START, [url, "/livefeed/history", {}, {}])
         client = Client(page)
         talk = feed_server.talk(0)
-        talk.welcome(dead_s=0.5)
-        sub = talk.hear("sub")
-        subok = {"t": "subok", "id": sub["id"], "epoch": "e1", "first": 1, "head": 2, "after": 0}
-        talk.say(subok, ev(sub, 1, 2))
+        sub = accept(talk, head=2)
+        talk.say(ev(sub, 1, 2))
         client.sees(1, 2)
         assert proxy.swallow_all() == 1
         talk.say(ev(sub, 3, 4))  # into the hole
+        page.clock.fast_forward(70_001)
         next_talk = feed_server.talk(1)
         again = accept(next_talk, head=4)
         assert again["after"] == 2

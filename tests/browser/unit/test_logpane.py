@@ -31,6 +31,7 @@ OPEN = """async (height) => {
     pane.appended(1000 + seq);
   };
   window.drawn = () => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+  await drawn();  // only then it knows its height
 }"""
 ROWS = """async () => {
   await drawn();
@@ -214,6 +215,7 @@ def test_search_counts_exactly_walks_and_sees_new_lines(pane: Page) -> None:
     field.press("Shift+Enter")
     expect(current).to_have_text("ERRor 20000")
     pane.evaluate("() => add(2000, (i) => (i === 21000 ? 'an Error too' : 'fine'))")
+    expect(hits).to_have_text("20 of 21 lines")
     field.press("Enter")
     expect(hits).to_have_text("21 of 21 lines")
     field.press("Escape")

@@ -104,6 +104,7 @@ def test_the_cancel_dialog_says_what_becomes_of_every_host(rollout: Rollout) -> 
     page = rollout.page
     rollout.rollout("running", 2)
     rollout.target(1, "running", 2)
+    expect(page.locator("tr[data-host=h1]")).to_contain_class("s-running")
     page.get_by_role("button", name="Cancel rollout").click()
     expect(page.get_by_role("dialog")).to_contain_text(
         "1 host is at work: its step is stopped on the host. "
