@@ -166,7 +166,7 @@ async def test_a_page_newer_than_the_readers_last_look_is_not_ahead(olga: User, 
         await off_loop(write, "f", 10)
         await late.sub("f", 20, (await off_loop(livefeed.head, "f")).epoch)
         assert (await late.hear())["t"] == "subok"
-        assert (await early.hear())["to"] == 20
+        assert (await early.hear_until("ev"))[-1]["to"] == 20
 
 
 async def test_a_single_event_a_full_frame_and_the_largest_event_arrive(olga: User) -> None:
@@ -204,10 +204,11 @@ async def test_a_clock_that_jumps_changes_no_order(olga: User, monkeypatch: pyte
         await off_loop(write, "f", 1)
         await peer.sub("f")
         heard = await peer.hear_until("caught_up")
-        for jump in (-hour, hour, -hour):
+        for head, jump in ((11, -hour), (21, hour), (31, -hour)):
             monkeypatch.setattr("time.time_ns", lambda jump=jump: (1_763_900_000_000 + jump) * 1_000_000)
             await off_loop(write, "f", 10, per_append=5)
-            heard += await peer.hear_until("hb")
+            while heard[-1]["t"] != "hb" or heard[-1]["heads"] != {"1": head}:  # one may come between appends
+                heard += await peer.hear_until("hb")
             assert heard[-1]["now"] == 1_763_900_000_000 + jump
     await assert_is_log(events(heard), "f")
 

@@ -20,13 +20,15 @@ from tests.waiting import eventually
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
-PROGRAM = """
+SET_UP = """
 import django
 from django.conf import settings
 from tests.livefeed.serving import settings as sample
 settings.configure(**sample())
 django.setup()
 import livefeed
+"""
+APPEND = """
 livefeed.append("f", [livefeed.Chunk("t", "line", ["from another process"])])
 """
 
@@ -128,7 +130,11 @@ def test_another_process_is_noticed_by_the_file(settings: Settings) -> None:
     heard.clear()
     file, quiet = str(connection.settings_dict["NAME"]), {"DOORBELL": DOORBELLS["muted"]}
     subprocess.run(
-        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment(file, quiet), check=True, timeout=30
+        [sys.executable, "-c", SET_UP + APPEND],
+        cwd=ROOT,
+        env=environment(file, quiet),
+        check=True,
+        timeout=30,
     )
     eventually(lambda: None in heard)
     stop()

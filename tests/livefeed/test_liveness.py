@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -26,6 +28,9 @@ MIB = 1024 * 1024
 WINDOW_BYTES = 64 * MIB
 HEARTBEAT_S = 0.2
 PING_S, PING_TIMEOUT_S = 0.2, 2.0
+ACK_TIMEOUT_S = 1.5
+# Two such pauses, one here and one at the server, make an ack late; a heartbeat comes far sooner.
+STALL_S, TRIES = ACK_TIMEOUT_S / 2, 4
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +39,7 @@ def server(django_db_setup: None, django_db_blocker: object) -> Iterator[Watched
     livefeed = {
         "HEARTBEAT_S": HEARTBEAT_S,
         "DEAD_S": 2.0,
-        "ACK_TIMEOUT_S": 1.5,
+        "ACK_TIMEOUT_S": ACK_TIMEOUT_S,
         "READER_LINGER_S": 0.1,
         "WINDOW_MIN_BYTES": WINDOW_BYTES,
         "WINDOW_MAX_BYTES": WINDOW_BYTES,
@@ -63,9 +68,9 @@ def baseline(server: Watched, headers: dict[str, str], feed: str) -> dict[str, i
     return baseline
 
 
-def subscribed(wire: Wire, feed: str) -> None:
+def subscribed(wire: Wire, feed: str, after: int = 0) -> None:
     wire.say(t="hello")
-    wire.say(t="sub", id=1, feed=feed, epoch=None, after=0)
+    wire.say(t="sub", id=1, feed=feed, epoch=livefeed.head(feed).epoch if after else None, after=after)
 
 
 def close_code(wire: Wire) -> int:
@@ -94,16 +99,16 @@ def test_a_client_that_never_reads_costs_little_and_is_gone_in_time(
     RawClient(server.port, headers, feed).follow(60)  # whatever grows once has grown
     livefeed.reopen(feed)
     server.returns_to(baseline)
-    before = server.holds()["most_memory"]
+    before = server.holds()
     with Wire(server.port, headers, buffer_bytes=2_048) as wire:
         port = wire._socket.getsockname()[1]
-        subscribed(wire, feed)
-        eventually(lambda: server.holds()["watchers"] == 1)
         assert in_kernel(server.port, port)
+        subscribed(wire, feed)
+        eventually(lambda: server.holds()["reads"] > before["reads"])
         eventually(lambda: server.holds()["watchers"] == 0, 30)
         eventually(lambda: not in_kernel(server.port, port), 30)
         server.returns_to(baseline)
-    assert server.holds()["most_memory"] - before < 2 * MIB
+    assert server.holds()["most_memory"] - before["most_memory"] < 2 * MIB
 
 
 class Mute(Wire):
@@ -124,32 +129,51 @@ def test_a_client_that_reads_but_never_acknowledges_is_closed_with_4001(
     server.returns_to(baseline)
 
 
+def stays(wire: Wire, feed: str, after: int, answer: Callable[[dict[str, Any]], None]) -> bool:
+    """Hear three times as long as a ping may go unanswered.
+
+    False if it was cut off, but after a stall: it may have been silent for too long, or was heard too late.
+    """
+    heartbeats, longest_s, heard_at = 0, 0.0, time.monotonic()
+    try:
+        with wire:
+            subscribed(wire, feed, after)
+            while heartbeats * HEARTBEAT_S < 3 * (PING_S + PING_TIMEOUT_S):
+                message = wire.hear()
+                longest_s, heard_at = max(longest_s, time.monotonic() - heard_at), time.monotonic()
+                heartbeats += message["t"] == "hb"
+                answer(message)
+    except CutOff:
+        if max(longest_s, time.monotonic() - heard_at) < STALL_S:
+            raise
+        return False
+    return True
+
+
 def test_a_client_that_acknowledges_but_answers_no_ping_stays(
     server: Watched, headers: dict[str, str], baseline: dict[str, int], feed: str
 ) -> None:
-    """What comes from it shows that it lives. Three times as long as a ping may go unanswered."""
-    with Mute(server.port, headers) as wire:
-        subscribed(wire, feed)
-        heartbeats = 0
-        while heartbeats * HEARTBEAT_S < 3 * (PING_S + PING_TIMEOUT_S):
-            message = wire.hear()
+    """What comes from it shows that it lives."""
+
+    def attempt() -> bool:
+        wire = Mute(server.port, headers)
+
+        def acknowledge(message: dict[str, Any]) -> None:
             if message["t"] == "ev":
                 wire.say(t="ack", id=1, seq=message["to"])
             if message["t"] == "hb":
-                heartbeats += 1
                 write(feed, 1)
+
+        return stays(wire, feed, 0, acknowledge)
+
+    assert any(attempt() for _ in range(TRIES))
     server.returns_to(baseline)
 
 
 def test_a_client_with_nothing_to_acknowledge_that_answers_pings_stays(
     server: Watched, headers: dict[str, str], baseline: dict[str, int], feed: str
 ) -> None:
-    with Wire(server.port, headers) as wire:
-        wire.say(t="hello")
-        wire.say(t="sub", id=1, feed=feed, epoch=livefeed.head(feed).epoch, after=10)
-        heartbeats = 0
-        while heartbeats * HEARTBEAT_S < 3 * (PING_S + PING_TIMEOUT_S):
-            heartbeats += wire.hear()["t"] == "hb"
+    assert any(stays(Wire(server.port, headers), feed, 10, lambda _: None) for _ in range(TRIES))
     server.returns_to(baseline)
 
 
@@ -157,8 +181,7 @@ def test_a_client_that_says_nothing_at_all_is_let_go(
     server: Watched, headers: dict[str, str], baseline: dict[str, int], feed: str
 ) -> None:
     with Mute(server.port, headers) as wire:
-        wire.say(t="hello")
-        wire.say(t="sub", id=1, feed=feed, epoch=livefeed.head(feed).epoch, after=10)
+        subscribed(wire, feed, 10)
         assert close_code(wire) == 1011
         server.returns_to(baseline)
 
@@ -171,12 +194,13 @@ def test_a_black_hole_is_noticed_by_both_ends_and_costs_nothing(
 
         def vanish() -> None:
             eventually(lambda: client.seq == 10)
-            assert proxy.swallow_all() == 1
+            before = client.connections
+            eventually(proxy.swallow_all)  # after a stall there may be none yet, or one that is about to end
             write(feed, 10)
             eventually(lambda: client.seq == 20, 30)
             livefeed.close(feed)
+            assert client.connections > before
 
         [applied] = follow_all(client, meanwhile=vanish)
         server.returns_to(baseline)  # while the hole still is one
     applied.assert_is_log(feed)
-    assert client.connections == 2

@@ -14,6 +14,8 @@ from livefeed import reader
 from livefeed.models import Feed
 from tests.livefeed.oracle import Applied, write
 from tests.livefeed.peer import assert_is_log, events, off_loop
+from tests.livefeed.test_http_limits import stands
+from tests.livefeed.test_silence import Clock
 from tests.livefeed.test_streams import shrink
 from tests.livefeed.visit import Visit, nobody_watches, poll, sub
 from tests.waiting import aeventually
@@ -55,14 +57,20 @@ async def test_a_poll_waits_for_news(cookie: str) -> None:
 
 
 async def test_without_news_a_poll_says_how_things_stand_when_the_wait_is_over(
-    cookie: str, settings: Settings
+    cookie: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await off_loop(write, "f", 3)
-    at = {"feed": "f", "after": 3, "epoch": await epoch_of("f")}
+    at: dict[str, Any] = {"feed": "f", "after": 3, "epoch": await epoch_of("f")}
     assert kinds(await poll(cookie, wait=0, **at)) == ["welcome", "subok", "caught_up"]
-    shrink(settings, POLL_WAIT_S=0.1)
-    assert kinds(await poll(cookie, wait=1000, **at)) == ["welcome", "subok", "caught_up"]
-    assert kinds(await poll(cookie, **at)) == ["welcome", "subok", "caught_up"]
+    wait_s = 10  # before the first heartbeat is due
+    shrink(settings, POLL_WAIT_S=wait_s)
+    clock = Clock(monkeypatch)
+    for query in (at | {"wait": 1000}, at):
+        async with Visit(cookie, accept="application/json", **query) as visit:
+            await aeventually(stands)  # the wait bounds the opening as well
+            clock.leap(wait_s)
+            heard = json.loads(await visit.body())["m"]
+        assert kinds(heard) == ["welcome", "subok", "caught_up"]
 
 
 async def test_an_end_is_news_until_the_client_says_that_it_knows(cookie: str) -> None:

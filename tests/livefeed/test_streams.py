@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
 import threading
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.sessions.models import Session
 from django.core.handlers.asgi import ASGIHandler
-from django.db import connection
+from django.db.backends.sqlite3.base import DatabaseWrapper
 from django.http import HttpRequest, HttpResponseBase
 from django.test import AsyncClient, Client
 from pytest_django import Settings
@@ -224,15 +224,25 @@ async def test_a_client_that_does_not_read_is_let_go_of(cookie: str, settings: S
 
 
 def synchronous(get_response: Callable[[HttpRequest], HttpResponseBase]) -> Any:
-    """A middleware as most are: Django keeps a thread for it while the view runs."""
-    return lambda request: get_response(request)
+    """A middleware as most are: Django keeps a thread for it while the view runs, and what it asks with."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        assert request.user.is_authenticated
+        return get_response(request)
+
+    return middleware
 
 
 def held() -> tuple[int, int]:
-    """Threads that Django keeps for requests, and open connections to the database file."""
-    threads = [each for each in threading.enumerate() if each.name.startswith("ThreadPoolExecutor")]
-    name = Path(connection.settings_dict["NAME"])
-    return len(threads), sum(file.resolve() == name for file in Path("/proc/self/fd").iterdir())
+    """Threads that Django keeps for requests, and open connections of all threads but livefeed's own.
+
+    Not open files: SQLite keeps that of a closed connection while another connection is in use.
+    """
+    threads = threading.enumerate()
+    own = {each.ident for each in threads if each.name.startswith("livefeed-")}
+    wrappers: list[Any] = [each for each in gc.get_objects() if type(each) is DatabaseWrapper]
+    connections = [each for each in wrappers if each.connection and each._thread_ident not in own]
+    return sum(each.name.startswith("ThreadPoolExecutor") for each in threads), len(connections)
 
 
 async def test_streams_and_polls_that_wait_hold_no_thread_and_no_connection(
@@ -243,19 +253,21 @@ async def test_streams_and_polls_that_wait_hold_no_thread_and_no_connection(
     at = {"feed": "f", "after": 3, "epoch": (await off_loop(livefeed.head, "f")).epoch}
 
     async with AsyncExitStack() as stack:
-
-        async def enter() -> list[Visit]:
-            kinds = ["text/event-stream", "application/json"] * 4
-            return [await stack.enter_async_context(Visit(cookie, accept=kind, **at)) for kind in kinds]
-
-        visits = await enter()  # livefeed's own threads are there now, each with its connection
         before = held()
-        visits += await enter()
-        await aeventually(lambda: held() <= before)
+        assert before[1], "that of this thread"
+
+        def no_more() -> bool:
+            return all(now <= then for now, then in zip(held(), before, strict=True))
+
+        visits = [
+            await stack.enter_async_context(Visit(cookie, accept=kind, **at))
+            for kind in ["text/event-stream", "application/json"] * 8
+        ]
+        await aeventually(no_more)
         await off_loop(write, "f", 1)
         for visit in visits:
             assert b'"to":4' in await visit.body(b'"t":"ev"')
-        await aeventually(lambda: held() <= before)
+        await aeventually(no_more)
 
 
 def test_without_an_asgi_server_a_stream_is_refused(cookie: str, olga: User) -> None:
