@@ -97,6 +97,13 @@ class Host:
         """A step's folder that nobody used yet."""
         return step_directory(f"epoch-{os.getpid()}", next(_numbers), 1, 0, 1)
 
+    def gate(self, directory: str) -> str:
+        """A script's words that wait until the gate is opened; a step's own, as many tests share a host."""
+        return f"until [ -e {directory}/go ]; do sleep 0.1; done"
+
+    def open_gate(self, directory: str) -> None:
+        (self.home / directory / "go").touch()
+
     def run_folder(self, directory: str) -> Path:
         return self.home / directory / "run"
 

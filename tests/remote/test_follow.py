@@ -42,13 +42,12 @@ async def test_a_look_at_a_living_step_tells_how_much_it_wrote(
     connected: Connection, shell_host: Host
 ) -> None:
     directory = shell_host.new_directory()
-    script = "printf 12345; until [ -e enough ]; do sleep 0.1; done; rm enough"
-    attachment = await begin(connected, directory, script)
+    attachment = await begin(connected, directory, f"printf 12345; {shell_host.gate(directory)}")
     async for _item in attachment:
         break
 
     look = await connected.look(directory)
     assert (look.state, look.now_bytes, look.bytes) == ("alive", 5, None)
 
-    (shell_host.home / "enough").touch()
+    shell_host.open_gate(directory)
     assert isinstance([item async for item in attachment][-1], Ended)

@@ -179,10 +179,10 @@ async def test_a_host_without_the_shell_says_so(local: Host) -> None:
 async def test_a_closed_connection_is_contact_lost(local: Host) -> None:
     connection = await local.connect()
     directory = local.new_directory()
-    attachment = await begin(connection, directory, "while [ ! -e go ]; do sleep 0.1; done")
+    attachment = await begin(connection, directory, local.gate(directory))
     await connection.close()
     with pytest.raises(ContactLost):
         await read_all(attachment)
-    (local.home / "go").touch()
+    local.open_gate(directory)
     with pytest.raises(ContactLost):
         await connection.look(directory)

@@ -149,14 +149,14 @@ async def test_a_follower_ends_with_its_channel_and_the_step_goes_on(
     connected: Connection, shell_host: Host
 ) -> None:
     directory = shell_host.new_directory()
-    attachment = await begin(connected, directory, "while [ ! -e go ]; do sleep 0.1; done; rm go; echo done")
+    attachment = await begin(connected, directory, f"{shell_host.gate(directory)}; echo done")
     eventually(lambda: followers_of(directory))
 
     await attachment.aclose()
 
     eventually(lambda: not followers_of(directory))
     assert (await connected.look(directory)).state == "alive"
-    (shell_host.home / "go").touch()
+    shell_host.open_gate(directory)
     assert (await read_all(await connected.attach(directory, 0))).data == b"done\n"
 
 
@@ -175,10 +175,10 @@ async def test_cleaning_removes_the_journal_and_keeps_the_tombstone(
     connected: Connection, shell_host: Host
 ) -> None:
     directory = shell_host.new_directory()
-    attachment = await begin(connected, directory, "while [ ! -e enough ]; do sleep 0.1; done; rm enough")
+    attachment = await begin(connected, directory, shell_host.gate(directory))
     with pytest.raises(RunnerError, match="alive"):
         await connected.clean(directory)
-    (shell_host.home / "enough").touch()
+    shell_host.open_gate(directory)
     assert isinstance(await last_of(attachment), Ended)
 
     await connected.clean(directory)

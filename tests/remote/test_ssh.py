@@ -33,7 +33,6 @@ from tests.remote.steps import Reading, begin, read_all, run, start, until_ended
 from tests.remote.test_matrix import CHINESE, LINES
 from tests.waiting import aeventually, eventually
 
-UNTIL_GO = "while [ ! -e go ]; do sleep 0.1; done; rm go"
 IMPATIENT = ConnectOptions(connect_timeout_s=0.3, login_timeout_s=0.3)
 
 
@@ -105,7 +104,7 @@ async def test_a_cut_is_told_at_once_to_all_who_wait(ssh_host: Host) -> None:
     async with cutting_proxy(ssh_host.spec.port) as proxy:
         connection = await through(ssh_host, proxy)
         directory = ssh_host.new_directory()
-        attachment = await begin(connection, directory, f"{UNTIL_GO}; echo done")
+        attachment = await begin(connection, directory, f"{ssh_host.gate(directory)}; echo done")
         waiting = asyncio.create_task(read_all(attachment))
         proxy.cut_all()
         with pytest.raises(ContactLost):
@@ -115,7 +114,7 @@ async def test_a_cut_is_told_at_once_to_all_who_wait(ssh_host: Host) -> None:
             await connection.look(directory)
         await connection.close()
 
-    (ssh_host.home / "go").touch()
+    ssh_host.open_gate(directory)
     connection = await ssh_host.connect()
     assert (await read_all(await connection.attach(directory, 0))).data == b"done\n"
     await connection.close()
@@ -126,11 +125,12 @@ async def test_a_host_that_falls_silent_is_contact_lost(ssh_host: Host) -> None:
     async with cutting_proxy(ssh_host.spec.port) as proxy:
         spec = replace(ssh_host.spec, address="127.0.0.1", port=proxy.port)
         connection = await open_connection(spec, ConnectOptions(keepalive_s=0.5, keepalive_count=2))
-        attachment = await begin(connection, ssh_host.new_directory(), UNTIL_GO)
+        directory = ssh_host.new_directory()
+        attachment = await begin(connection, directory, ssh_host.gate(directory))
         proxy.freeze()
         with pytest.raises(ContactLost):
             await read_all(attachment)
-        (ssh_host.home / "go").touch()
+        ssh_host.open_gate(directory)
         await connection.close()
 
 
@@ -138,7 +138,7 @@ async def test_no_follower_stays_on_the_host_after_a_cut(ssh_host: Host) -> None
     async with cutting_proxy(ssh_host.spec.port) as proxy:
         connection = await through(ssh_host, proxy)
         directory = ssh_host.new_directory()
-        attachment = await begin(connection, directory, UNTIL_GO)
+        attachment = await begin(connection, directory, ssh_host.gate(directory))
         eventually(lambda: len(followers_of(directory)) >= 2)
         proxy.cut_all()
         with pytest.raises(ContactLost):
@@ -147,7 +147,7 @@ async def test_no_follower_stays_on_the_host_after_a_cut(ssh_host: Host) -> None
         await connection.close()
     connection = await ssh_host.connect()
     assert (await connection.look(directory)).state == "alive"
-    (ssh_host.home / "go").touch()
+    ssh_host.open_gate(directory)
     await read_all(await connection.attach(directory, 0))
     await connection.close()
 
@@ -182,16 +182,14 @@ async def test_following_looks_when_the_follower_falls_silent(ssh_host: Host) ->
     """A follower whose `tail` was killed is silent for ever; the host knows that the step ended."""
     connection = await ssh_host.connect()
     directory = ssh_host.new_directory()
-    attachment = await begin(
-        connection, directory, "echo on; while [ ! -e go ]; do sleep 0.1; done; rm go; echo off"
-    )
+    attachment = await begin(connection, directory, f"echo on; {ssh_host.gate(directory)}; echo off")
     items = follow(connection, directory, 0, attachment=attachment, silence_look_s=0.3)
     reading = Reading()
     reading.add(await anext(items))
     for pid in followers_of(directory):
         if b"tail" in Path(f"/proc/{pid}/cmdline").read_bytes():
             os.kill(pid, 9)
-    (ssh_host.home / "go").touch()
+    ssh_host.open_gate(directory)
 
     await read_all(items, reading)
 
