@@ -15,14 +15,16 @@ pytestmark = pytest.mark.browser
 def test_events_are_applied_acknowledged_and_the_chip_turns_live(
     page: Page, feed_server: ScriptedFeed
 ) -> None:
-    client = start(page, feed_server)
+    page.clock.install()
+    client = start(page, feed_server, ackMs=60_000)
     talk = feed_server.talk(0)
     sub = accept(talk, head=3)
     assert sub == {"t": "sub", "id": sub["id"], "feed": "rollout/1", "epoch": None, "after": 0}
     talk.say(ev(sub, 1, 2), ev(sub, 3, 3), {"t": "caught_up", "id": sub["id"], "seq": 3})
     client.sees(1, 2, 3)
     client.shows("live")
-    eventually(lambda: {"t": "ack", "id": sub["id"], "seq": 3} in talk.heard)
+    page.clock.fast_forward(60_001)
+    assert talk.hear("ack") == {"t": "ack", "id": sub["id"], "seq": 3}
     assert page.evaluate("() => window.sub.cursor") == {"epoch": "e1", "seq": 3}
     assert client.states[-2:] == ["catching_up", "live"]
 
